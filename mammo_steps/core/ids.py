@@ -1,0 +1,60 @@
+"""Pseudonyms: keyed hashes of the archive's ids (HMAC-SHA-256), and the key they need."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from datetime import date
+from pathlib import Path
+
+_HEX_DIGITS = 20  # 80 bits: among 10 million ids a collision has probability 4e-11
+
+
+class Pseudonyms:
+    """Turns the archive's ids into hashes that mean nothing without the key."""
+
+    def __init__(self, key: str) -> None:
+        if len(key) < 16:
+            raise ValueError(f"the id key has {len(key)} characters, at least 16 are wanted")
+        self._key = key.encode()
+
+    def _hash(self, kind: str, text: str) -> str:
+        return hmac.new(self._key, f"{kind}|{text}".encode(), hashlib.sha256).hexdigest()
+
+    def patient(self, patient_id: str) -> str:
+        return "p" + self._hash("patient", patient_id.strip())[:_HEX_DIGITS]
+
+    def exam(self, exam_id: str) -> str:
+        return "e" + self._hash("exam", exam_id.strip())[:_HEX_DIGITS]
+
+    def image(self, image_id: str) -> str:
+        return "i" + self._hash("image", image_id.strip())[:_HEX_DIGITS]
+
+    def file(self, relative_path: str) -> str:
+        return "f" + self._hash("file", relative_path)[:_HEX_DIGITS]
+
+    def day(self, patient_id: str, day: date) -> int:
+        """Days from this woman's secret day zero: differences are true, dates are not recoverable."""
+        shift = int(self._hash("day", patient_id.strip())[:8], 16) % 36525
+        return day.toordinal() - date(1950, 1, 1).toordinal() + shift
+
+
+def read_key(path: Path) -> str:
+    """The key in `path`; FileNotFoundError says what to do."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing: it is the key that turned the archive's ids into pseudonyms. "
+            "Put the file back from your backup; without it results cannot be continued or translated."
+        )
+    return path.read_text().strip()
+
+
+def make_key(path: Path) -> None:
+    """Make a new key, readable by its owner alone; an existing one is left as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32) + "\n")

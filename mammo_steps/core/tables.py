@@ -1,0 +1,115 @@
+"""Parquet tables whose columns are those of `core.terms.TABLES`, no more and no fewer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mammo_steps.core.files import replacing
+from mammo_steps.core.terms import TABLES
+
+_TYPES = {
+    "string": pa.string(),
+    "binary": pa.binary(),
+    "bool": pa.bool_(),
+    "double": pa.float64(),
+    "int8": pa.int8(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "list<int32>": pa.list_(pa.int32()),
+    "list<uint16>": pa.list_(pa.uint16()),
+}
+
+
+def schema(kind: str) -> pa.Schema:
+    """The pyarrow schema of a table of `core.terms.TABLES`, with each column's meaning as metadata."""
+    return pa.schema(
+        [
+            pa.field(
+                name,
+                _TYPES[column.type.rstrip("?")],
+                nullable=column.type.endswith("?"),
+                metadata={"meaning": column.meaning},
+            )
+            for name, column in TABLES[kind].items()
+        ],
+        metadata={"table": kind},
+    )
+
+
+def _checked(kind: str, columns: Mapping[str, Any]) -> pa.Table:
+    wanted = schema(kind)
+    if set(columns) != set(wanted.names):
+        raise ValueError(
+            f"table `{kind}`: missing columns {sorted(set(wanted.names) - set(columns))}, "
+            f"unknown columns {sorted(set(columns) - set(wanted.names))}"
+        )
+    arrays = [pa.array(columns[field.name], type=field.type, from_pandas=True) for field in wanted]
+    for field, array in zip(wanted, arrays, strict=True):
+        if array.null_count and not field.nullable:
+            raise ValueError(f"table `{kind}`: {array.null_count} of {len(array)} values of `{field.name}` are null")
+    return pa.Table.from_arrays(arrays, schema=wanted)
+
+
+def write_table(path: Path, kind: str, columns: Mapping[str, Any]) -> None:
+    """Write columns (name -> list, array or pandas Series, NaN = null) as one zstd-compressed table."""
+    with replacing(path) as scratch:
+        pq.write_table(_checked(kind, columns), scratch, compression="zstd")
+
+
+def write_rows(path: Path, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """As `write_table`, from one mapping per row; a missing key is a null."""
+    unknown = {key for row in rows for key in row} - set(TABLES[kind])
+    if unknown:
+        raise ValueError(f"table `{kind}`: unknown columns {sorted(unknown)}")
+    write_table(path, kind, {name: [row.get(name) for row in rows] for name in TABLES[kind]})
+
+
+def read_table(path: Path, kind: str, columns: Iterable[str] | None = None) -> pa.Table:
+    """Read a table; ValueError if it is not of this kind (columns or types differ)."""
+    table = pq.read_table(path, columns=list(columns) if columns is not None else None, partitioning=None)
+    wanted = schema(kind)
+    for field in table.schema:
+        if field.name not in wanted.names or wanted.field(field.name).type != field.type:
+            raise ValueError(f"{path}: column `{field.name}` ({field.type}) does not belong to a `{kind}` table")
+    if columns is None and table.schema.names != wanted.names:
+        raise ValueError(f"{path}: columns {table.schema.names}, wanted {wanted.names}")
+    return table
+
+
+class RowGroupWriter:
+    """Writes one row per row group, so that a row can later be read alone."""
+
+    def __init__(self, path: Path, kind: str, compression: str) -> None:
+        self.n_rows = 0
+        self._kind = kind
+        self._replacing = replacing(path)
+        self._path = path
+        self._compression = compression
+
+    def __enter__(self) -> Self:
+        # No statistics and no dictionary: they would cost more than they save on one-row groups.
+        self._writer = pq.ParquetWriter(
+            self._replacing.__enter__(),
+            schema(self._kind),
+            compression=self._compression,
+            use_dictionary=False,
+            write_statistics=False,
+        )
+        return self
+
+    def append(self, row: Mapping[str, Any]) -> int:
+        """Write one row; returns its row group."""
+        self._writer.write_table(_checked(self._kind, {name: [value] for name, value in row.items()}))
+        self.n_rows += 1
+        return self.n_rows - 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+        self._replacing.__exit__(kind, error, trace)

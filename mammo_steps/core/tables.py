@@ -51,7 +51,9 @@ def _checked(kind: str, columns: Mapping[str, Any]) -> pa.Table:
     arrays = [pa.array(columns[field.name], type=field.type, from_pandas=True) for field in wanted]
     for field, array in zip(wanted, arrays, strict=True):
         if array.null_count and not field.nullable:
-            raise ValueError(f"table `{kind}`: {array.null_count} of {len(array)} values of `{field.name}` are null")
+            raise ValueError(
+                f"table `{kind}`: {array.null_count} of {len(array)} values of `{field.name}` are null"
+            )
     return pa.Table.from_arrays(arrays, schema=wanted)
 
 
@@ -75,7 +77,9 @@ def read_table(path: Path, kind: str, columns: Iterable[str] | None = None) -> p
     wanted = schema(kind)
     for field in table.schema:
         if field.name not in wanted.names or wanted.field(field.name).type != field.type:
-            raise ValueError(f"{path}: column `{field.name}` ({field.type}) does not belong to a `{kind}` table")
+            raise ValueError(
+                f"{path}: column `{field.name}` ({field.type}) does not belong to a `{kind}` table"
+            )
     if columns is None and table.schema.names != wanted.names:
         raise ValueError(f"{path}: columns {table.schema.names}, wanted {wanted.names}")
     return table

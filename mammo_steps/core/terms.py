@@ -49,6 +49,7 @@ class Reason(StrEnum):
     VIEW_CONFLICT = "view_conflict"
     OTHER_VIEW = "other_view"
     SPECIAL_VIEW = "special_view"
+    SYNTHETIC = "synthetic"
     DUPLICATE_INSTANCE = "duplicate_instance"
     # an image, by its pixels
     FILE_GONE = "file_gone"
@@ -96,12 +97,16 @@ _SIZE = {
     "height_px": Column("int32", "rows of the stored matrix"),
     "width_px": Column("int32", "columns of the stored matrix"),
 }
-_HEADER = {
+_HEADER_PIXELS = {
     "photometric": Column("string", "MONOCHROME1 (high is black) or MONOCHROME2"),
     "bits_stored": Column("int16", "bits per stored value"),
     "transfer_syntax": Column("string", "DICOM transfer syntax UID; `pgm` for a film file"),
     "vendor": Column("string", "maker, one of a closed set"),
-    "pixel_spacing_mm": Column("double?", "ImagerPixelSpacing corrected for magnification, else PixelSpacing"),
+    "pixel_spacing_mm": Column(
+        "double?", "ImagerPixelSpacing corrected for magnification, else PixelSpacing"
+    ),
+}
+_HEADER = _HEADER_PIXELS | {
     "exam_year": Column("int16?", "calendar year of the exam"),
     "exam_day": Column("int32?", "day of the exam, counted from a secret day of its own for each woman"),
     "age_years": Column("int16?", "age at the exam; 90 stands for 90 and above"),
@@ -131,21 +136,41 @@ TABLES: dict[str, dict[str, Column]] = {
         "file_bytes": Column("int64", "size of the file"),
         "shard": Column("string?", "shard the image goes to"),
         "reason": Column("string?", "why the file is left out; null = taken"),
+        "detail": Column("string?", "what was found; never text from a header"),
+    },
+    # <private>/intakes/{intake}/headers/{chunk}.parquet: one row per file, ids and dates as in the archive
+    "headers": {
+        "path": Column("string", "path below the archive"),
+        **_nullable(_IMAGE | _WHO | _SIDE | _SIZE | _HEADER_PIXELS),
+        "exam_date": Column("string?", "YYYY-MM-DD"),
+        "age_years": Column("int16?", "age at the exam; 90 stands for 90 and above"),
+        "implant": Column("bool?", "BreastImplantPresent"),
+        "file_bytes": Column("int64", "size of the file"),
+        "reason": Column("string?", "why the file is left out; null = taken"),
+        "detail": Column("string?", "what was found; never text from a header"),
     },
     # shards/{shard}/images.parquet: one row per file of the shard's list
     "shard_images": {
         **_IMAGE,
         "reason": Column("string?", "why the image is left out; null = taken"),
+        "detail": Column("string?", "what was found; never text from a header"),
         "recipe": Column("string", "hash of the intensity recipe that made the shard"),
         **_nullable(_SIZE | _BREAST),
-        "flipped": Column("bool?", "true: shards hold the mirror image of the stored matrix (chest wall left)"),
+        "flipped": Column(
+            "bool?", "true: shards hold the mirror image of the stored matrix (chest wall left)"
+        ),
+        "orientation_conflict": Column(
+            "bool?", "true: the chest wall is on the side where the header does not expect it"
+        ),
         "intensity": Column("string?", "where grey levels came from: window, lut or fallback (percentiles)"),
         "voi": Column("string?", "JSON: how a tile's value becomes a grey level (core.windowing.Voi)"),
         "holistic_row_group": Column("int32?", "row group of holistic.parquet"),
         "holistic_height_px": Column("int32?", "rows of the holistic image"),
         "holistic_width_px": Column("int32?", "columns of the holistic image"),
         "enlarged": Column("bool?", "true: the stored matrix is narrower than the holistic image"),
-        "tile_row_groups": Column("list<int32>?", "row group of tiles.parquet per tile, row-major; -1 = constant"),
+        "tile_row_groups": Column(
+            "list<int32>?", "row group of tiles.parquet per tile, row-major; -1 = constant"
+        ),
         "tile_values": Column("list<uint16>?", "the value of a constant tile, else 0"),
     },
     # shards/{shard}/holistic.parquet: one row group per image, in the order of image_id
@@ -240,7 +265,9 @@ TABLES: dict[str, dict[str, Column]] = {
         "row_px": Column("int32", "first row of the ROI in the stored matrix; the stored crop is wider"),
         "col_px": Column("int32", "first column of the ROI in the stored matrix"),
         "side_px": Column("int32", "side of the ROI"),
-        "stored_side_px": Column("int32", "side of the crop in `pixels`: the ROI and a margin of real pixels"),
+        "stored_side_px": Column(
+            "int32", "side of the crop in `pixels`: the ROI and a margin of real pixels"
+        ),
         "bits": Column("int8", "8 or 16"),
         "pixels": Column("binary", "row-major grey levels, chest wall left, 0 outside the image"),
     },

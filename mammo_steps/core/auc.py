@@ -1,0 +1,226 @@
+"""Area under the ROC curve of scores, its variance, intervals and paired tests.
+
+Every AUC is empirical (Mann-Whitney, ties count one half). All cost is O(n log n) in the number of exams.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import norm, rankdata
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+FORMS = ("", "_logit", "_score")
+Z95 = float(norm.ppf(0.975))
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval inside [0, 1], and the name of how it was made."""
+
+    low: float
+    high: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """AUC of a first score minus that of a second on the same exams; z and p are NaN where se is 0."""
+
+    delta: float
+    se: float
+    z: float
+    p: float
+    low: float
+    high: float
+
+
+def placements(scores: Floats, positive: Bools) -> tuple[Floats, Floats]:
+    """Share of negatives below each positive (m,), and of positives above each negative (n,).
+
+    Mid-rank algorithm of Sun and Xu 2014, doi 10.1109/LSP.2014.2337313: the mean of either is the AUC, their
+    variances are DeLong's.
+    """
+    if scores.shape != positive.shape:
+        raise ValueError(f"scores have shape {scores.shape}, positive has {positive.shape}: they must agree")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{int((~np.isfinite(scores)).sum())} of {scores.size} scores are not finite")
+    above, below = scores[positive], scores[~positive]
+    if not above.size or not below.size:
+        raise ValueError(f"an AUC needs both classes: {above.size} positive, {below.size} negative")
+    ranks = rankdata(scores)  # mid-ranks of all exams, from 1
+    of_positives = (ranks[positive] - rankdata(above)) / below.size
+    of_negatives = 1.0 - (ranks[~positive] - rankdata(below)) / above.size
+    return of_positives, of_negatives
+
+
+def auc(scores: Floats, positive: Bools) -> float:
+    """P(positive scores above negative) + P(tie) / 2."""
+    return float(placements(scores, positive)[0].mean())
+
+
+def delong(scores: Floats, positive: Bools) -> tuple[Floats, Floats]:
+    """AUCs (k,) of k scores (k, n) of the same exams, and DeLong's covariance of them (k, k).
+
+    The covariance is NaN where a class has one exam only.
+    """
+    pairs = [placements(row, positive) for row in scores]
+    of_positives = np.stack([pair[0] for pair in pairs])
+    of_negatives = np.stack([pair[1] for pair in pairs])
+    m, n = of_positives.shape[1], of_negatives.shape[1]
+    if min(m, n) < 2:
+        return of_positives.mean(axis=1), np.full((len(scores), len(scores)), np.nan)
+    covariance = np.cov(of_positives) / m + np.cov(of_negatives) / n
+    return of_positives.mean(axis=1), np.asarray(covariance).reshape(len(scores), len(scores))
+
+
+def clustered(scores: Floats, positive: Bools, cluster: Ints) -> tuple[Floats, Floats]:
+    """As `delong`, with the exams of one cluster (a woman: an integer 0..I-1 per exam) not independent.
+
+    Source: Obuchowski 1997, Biometrics 53:567, from the same placements summed within each cluster.
+    """
+    of_positives, of_negatives = (
+        np.stack(part) for part in zip(*(placements(row, positive) for row in scores), strict=True)
+    )
+    aucs = of_positives.mean(axis=1)
+    m, n, n_clusters = of_positives.shape[1], of_negatives.shape[1], int(cluster.max()) + 1
+    ways = []  # per way of being compared: (k, I) sums of (placement - AUC) within each cluster
+    for part, members in ((of_positives, cluster[positive]), (of_negatives, cluster[~positive])):
+        centred = part - aucs[:, None]
+        ways.append(np.stack([np.bincount(members, weights=row, minlength=n_clusters) for row in centred]))
+    n_with = [np.unique(cluster[positive]).size, np.unique(cluster[~positive]).size]
+    if min(*n_with, n_clusters) < 2:
+        return aucs, np.full((len(scores), len(scores)), np.nan)
+    up, down = ways
+    covariance = up @ up.T * n_with[0] / (n_with[0] - 1) / m**2
+    covariance += down @ down.T * n_with[1] / (n_with[1] - 1) / n**2
+    covariance += (up @ down.T + down @ up.T) * n_clusters / (n_clusters - 1) / (m * n)
+    return aucs, covariance
+
+
+def difference(aucs: Floats, covariance: Floats) -> Difference:
+    """Paired comparison of the first with the second score (two-sided, normal)."""
+    delta = float(aucs[0] - aucs[1])
+    variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    se = float(np.sqrt(max(variance, 0.0)))
+    z = delta / se if se > 0 else float("nan")
+    p = float(2 * norm.sf(abs(z)))
+    return Difference(delta, se, z, p, delta - Z95 * se, delta + Z95 * se)
+
+
+def _hanley_mcneil(theta: float, m: int, n: int) -> float:
+    """Variance of an AUC theta under Hanley and McNeil's model, in Newcombe's form that treats classes alike.
+
+    Source: Newcombe 2006, Stat Med 25:559, method 5.
+    """
+    middle = (m + n) / 2 - 1
+    spread = 1 + middle * (1 - theta) / (2 - theta) + middle * theta / (1 + theta)
+    return theta * (1 - theta) * spread / (m * n)
+
+
+def _score_interval(estimate: float, variance: float, m: int, n: int, quantile: float) -> tuple[float, float]:
+    """All theta with (estimate - theta)^2 <= quantile^2 V(theta).
+
+    V(theta) is Hanley and McNeil's variance, scaled up (never down) so that V(estimate) is at least
+    `variance`. Measured coverage of 95 % at 60 positives in 1,500 (binormal): 96 % at AUC 0.85, 98 % at 0.94,
+    99 % at 0.987, where plain DeLong has 94, 90 and 84 %, and its logit 94, 93 and 88 %.
+    """
+    scale = 1.0
+    if 0 < estimate < 1 and variance > 0:
+        scale = max(1.0, variance / _hanley_mcneil(estimate, m, n))
+
+    def excess(theta: float) -> float:
+        return (estimate - theta) ** 2 - quantile**2 * scale * _hanley_mcneil(theta, m, n)
+
+    edge = 1e-9  # V is 0 at 0 and 1: look for the ends of the interval between them
+    inside = min(max(estimate, edge), 1 - edge)
+    low = brentq(excess, edge, inside) if excess(edge) > 0 else 0.0
+    high = brentq(excess, inside, 1 - edge) if excess(1 - edge) > 0 else 1.0
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An AUC with its variance: `source` says where the variance is from (delong, bootstrap, ...)."""
+
+    value: float
+    variance: float
+    n_positive: int
+    n_negative: int
+    source: str = "delong"
+    quantile: float = Z95
+
+
+def interval(estimate: Estimate, form: str) -> Interval:
+    """95 % interval of an AUC; never leaves [0, 1] and never has zero width.
+
+    form  "" value +- quantile x se, cut at 0 and 1 (covers too little at high AUC); "_logit" the same on the
+          logit scale; "_score" see `_score_interval` (the best measured coverage)
+
+    A variance that is zero or unknown (AUC 0 or 1, constant scores, one exam in a class) says nothing about
+    the spread: whatever the form, the interval is then the score interval with Hanley and McNeil's variance,
+    named `hanley_mcneil_score`.
+    """
+    if form not in FORMS:
+        raise ValueError(f"interval form is {form!r}, wanted one of {FORMS}")
+    value, m, n = estimate.value, estimate.n_positive, estimate.n_negative
+    if not estimate.variance > 0 or value in (0.0, 1.0):
+        return Interval(*_score_interval(value, 0.0, m, n, estimate.quantile), "hanley_mcneil_score")
+    width = estimate.quantile * float(np.sqrt(estimate.variance))
+    if form == "_score":
+        low, high = _score_interval(value, estimate.variance, m, n, estimate.quantile)
+    elif form == "_logit":
+        logit, width = np.log(value / (1 - value)), width / (value * (1 - value))
+        low, high = float(1 / (1 + np.exp(width - logit))), float(1 / (1 + np.exp(-width - logit)))
+    else:
+        low, high = max(0.0, value - width), min(1.0, value + width)
+    return Interval(low, high, estimate.source + form)
+
+
+class _Binned:
+    """One score prepared so that a reweighted AUC costs O(n): negatives counted between the positives."""
+
+    def __init__(self, scores: Floats, positive: Bools) -> None:
+        read = np.isfinite(scores)
+        self._positives, self._negatives = np.flatnonzero(read & positive), np.flatnonzero(read & ~positive)
+        values, self._place = np.unique(scores[self._positives], return_inverse=True)
+        below = np.searchsorted(values, scores[self._negatives], side="left")
+        self._bins = below + np.searchsorted(values, scores[self._negatives], side="right")
+        self._n_bins = 2 * values.size + 1  # even: between two positives' values; odd: tied with one
+
+    def auc(self, weights: Floats) -> float:
+        """AUC with exam i counted weights[i] times; NaN if a class has no weight."""
+        up = weights[self._positives]
+        counts = np.bincount(self._bins, weights=weights[self._negatives], minlength=self._n_bins)
+        total = up.sum() * counts.sum()
+        if total == 0:
+            return float("nan")
+        below = np.cumsum(counts)[2 * self._place] + 0.5 * counts[2 * self._place + 1]
+        return float(up @ below / total)
+
+
+def bootstrap_aucs(
+    scores: Floats, positive: Bools, woman: Ints, stratum: Ints, draws: tuple[int, np.random.Generator]
+) -> Floats:
+    """(n_draws, k) AUCs of k scores (k, n; NaN = exam not read) when women are drawn with replacement.
+
+    woman    (n,) 0..W-1, whose exam it is; all exams of a drawn woman come along
+    stratum  (W,) each woman's stratum (her worst outcome): as many are drawn from it as it has
+    draws    (number of draws, generator)
+    """
+    n_draws, generator = draws
+    binned = [_Binned(row, positive) for row in scores]
+    strata = [np.flatnonzero(stratum == value) for value in np.unique(stratum)]
+    result = np.empty((n_draws, len(scores)))
+    for draw in range(n_draws):
+        times = np.zeros(stratum.size)
+        for women in strata:
+            drawn = generator.integers(0, women.size, women.size)
+            times[women] = np.bincount(drawn, minlength=women.size)
+        weights = times[woman]
+        result[draw] = [one.auc(weights) for one in binned]
+    return result

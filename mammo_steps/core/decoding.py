@@ -1,0 +1,127 @@
+"""Pixels out of a DICOM file: pydicom in front, imagecodecs behind it as a decoding plug-in.
+
+The plug-in is always named, so that no other installed decoder is picked; every syntax has one decoder, JPEG
+lossless a second one for the streams that libjpeg-turbo refuses.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pydicom
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import DecodeRunner
+
+from mammo_steps.core.exclusions import ExclusionError
+from mammo_steps.core.stream_size import stream_size
+from mammo_steps.core.terms import Reason
+
+Stored = np.ndarray[tuple[int, int], np.dtype[Any]]  # (H, W) uint8, uint16, int8 or int16, as in the file
+
+PLUGIN = "imagecodecs"
+MAX_PIXELS = 100_000_000  # a mammogram has up to 30 million
+
+_JPEG_LOSSLESS = (uid.JPEGLossless, uid.JPEGLosslessSV1)
+_JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
+_JPEG_2000 = (uid.JPEG2000Lossless, uid.JPEG2000)
+_HTJ2K = (uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
+_ENCODED = (*_JPEG_LOSSLESS, *_JPEG_LS, *_JPEG_2000, *_HTJ2K, uid.RLELossless)
+_NATIVE = (
+    uid.ImplicitVRLittleEndian,
+    uid.ExplicitVRLittleEndian,
+    uid.ExplicitVRBigEndian,
+    uid.DeflatedExplicitVRLittleEndian,
+)
+
+# What pydicom wants of a plug-in module: these two names and the frame decoder below.
+DECODER_DEPENDENCIES = {syntax: ("imagecodecs",) for syntax in _ENCODED}
+
+
+def is_available(syntax: str) -> bool:
+    return syntax in _ENCODED
+
+
+def decode_frame(source: bytes, runner: DecodeRunner) -> memoryview:
+    """One encoded frame -> its pixels, row-major, in a container as wide as the stream's precision needs."""
+    pixels = np.ascontiguousarray(_decoded(source, runner))
+    if pixels.shape != (runner.rows, runner.columns):
+        raise ValueError(f"the frame has shape {pixels.shape}, wanted {(runner.rows, runner.columns)}")
+    runner.set_option("bits_allocated", pixels.dtype.itemsize * 8)
+    return memoryview(pixels).cast("B")
+
+
+def _decoded(source: bytes, runner: DecodeRunner) -> np.ndarray[Any, Any]:
+    syntax, shape = runner.transfer_syntax, (runner.rows, runner.columns)
+    if syntax == uid.RLELossless:
+        kind = np.dtype(f"<u{runner.bits_allocated // 8}")
+        return np.frombuffer(imagecodecs.dicomrle_decode(source, kind), dtype=kind).reshape(shape)
+    found = stream_size(source)
+    if found != shape:
+        raise ValueError(f"the encoded frame is {found}, the header says {shape}")
+    if syntax in _JPEG_LS:
+        return np.asarray(imagecodecs.jpegls_decode(source))
+    if syntax in _JPEG_2000:
+        return np.asarray(imagecodecs.jpeg2k_decode(source))
+    if syntax in _HTJ2K:
+        return np.asarray(imagecodecs.htj2k_decode(source))
+    try:
+        return np.asarray(imagecodecs.jpeg8_decode(source))
+    except imagecodecs.Jpeg8Error:
+        return np.asarray(imagecodecs.jpegsof3_decode(source))
+
+
+def _register() -> None:
+    for syntax in _ENCODED:
+        decoder = get_decoder(syntax)
+        if PLUGIN not in decoder.available_plugins:
+            decoder.add_plugin(PLUGIN, (__name__, "decode_frame"))
+
+
+def read_pixels(path: Path) -> tuple[Stored, Dataset]:
+    """The stored matrix (H, W), before any LUT, and the header without it.
+
+    ExclusionError: FILE_GONE if there is no such file, UNDECODABLE for everything that is not one whole grey
+    image of at most MAX_PIXELS. Other errors of the file system are raised as they are.
+    """
+    try:
+        ds = pydicom.dcmread(path)
+        _refuse(ds)
+        syntax = ds.file_meta.TransferSyntaxUID
+        if syntax in _ENCODED:
+            _register()
+            stored, _ = get_decoder(syntax).as_array(ds, index=0, raw=True, decoding_plugin=PLUGIN)
+        else:
+            stored, _ = get_decoder(syntax).as_array(ds, index=0, raw=True)
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise ExclusionError(Reason.FILE_GONE, type(error).__name__) from None
+    except (ExclusionError, OSError):
+        raise
+    except InvalidDicomError:
+        raise ExclusionError(Reason.UNDECODABLE, "no DICOM prefix") from None
+    except Exception as error:  # a damaged file makes decoders raise almost anything
+        detail = "the encoded pixels are damaged" if isinstance(error, RuntimeError) else type(error).__name__
+        raise ExclusionError(Reason.UNDECODABLE, detail) from None
+    del ds.PixelData
+    return np.asarray(stored, dtype=stored.dtype.newbyteorder("=")), ds
+
+
+def _refuse(ds: Dataset) -> None:
+    """Raise before anything is decoded if the header does not describe one grey image of a sane size."""
+    syntax = ds.file_meta.get("TransferSyntaxUID")
+    if syntax not in _ENCODED + _NATIVE:
+        raise ExclusionError(Reason.UNDECODABLE, f"transfer syntax {uid.UID(str(syntax)).name}")
+    if "PixelData" not in ds or not ds.PixelData:
+        raise ExclusionError(Reason.UNDECODABLE, "no pixel data")
+    rows, columns, bits = int(ds.Rows), int(ds.Columns), int(ds.BitsAllocated)
+    if not 0 < rows * columns <= MAX_PIXELS:
+        raise ExclusionError(Reason.UNDECODABLE, f"{rows} x {columns} pixels, at most {MAX_PIXELS} wanted")
+    if int(ds.get("SamplesPerPixel", 1)) != 1 or int(ds.get("NumberOfFrames") or 1) != 1:
+        raise ExclusionError(Reason.UNDECODABLE, "more than one channel or frame")
+    if bits not in (8, 16) or not 0 < int(ds.BitsStored) <= bits:
+        raise ExclusionError(Reason.UNDECODABLE, f"{ds.BitsStored} bits stored in {bits}")
+    if syntax in _NATIVE and len(ds.PixelData) < rows * columns * bits // 8:
+        raise ExclusionError(Reason.UNDECODABLE, "the pixel data are shorter than the image")

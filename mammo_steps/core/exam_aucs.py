@@ -1,0 +1,253 @@
+"""AUCs of models and readers over exams: per end point, protocol and pooling; paired tests and ROC curves."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import t
+
+from mammo_steps.core.auc import (
+    Bools,
+    Estimate,
+    Floats,
+    Ints,
+    auc,
+    bootstrap_aucs,
+    delong,
+    difference,
+    interval,
+)
+from mammo_steps.core.endpoints import sampled, truths
+from mammo_steps.core.exam_scores import NETWORKS, READERS, Exams
+from mammo_steps.core.randomness import stream
+from mammo_steps.core.terms import Endpoint
+
+PROTOCOLS = ("all", "sampled")
+POOLINGS = ("pooled", "fold_mean")
+TESTS = (
+    ("attention", "holistic"),
+    ("ensemble", "holistic"),
+    *((network, "two_readers") for network in NETWORKS),
+)
+_FORM = {"delong": "", "delong_logit": "_logit", "delong_score": "_score"}
+_ROC_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How AUCs are made of exam scores.
+
+    ci_method          form of intervals: `delong` (plain, cut at 0 and 1), `delong_logit` or `delong_score`
+    bootstrap_samples  draws of women
+    sampled_negatives  negatives of the sampled protocol (the paper: 5000)
+    prior              `negative` or `leave_out`: exams before the one at which a cancer was found
+    """
+
+    ci_method: str
+    bootstrap_samples: int
+    sampled_negatives: int
+    prior: str
+
+    def __post_init__(self) -> None:
+        if self.ci_method not in _FORM:
+            raise ValueError(f"ci_method is {self.ci_method!r}, wanted one of {sorted(_FORM)}")
+        if self.bootstrap_samples < 2 or self.sampled_negatives < 1:
+            raise ValueError(
+                f"bootstrap_samples is {self.bootstrap_samples} and sampled_negatives {self.sampled_negatives}, "
+                "wanted at least 2 and 1"
+            )
+
+    @property
+    def form(self) -> str:
+        return _FORM[self.ci_method]
+
+
+@dataclass(frozen=True)
+class AucRow:
+    """One line of auc.csv; `why` says why it is not estimable (auc, ci_low and ci_high are then None)."""
+
+    model: str
+    endpoint: str
+    unit: str
+    protocol: str
+    pooling: str
+    auc: float | None
+    ci_low: float | None
+    ci_high: float | None
+    ci_method: str
+    n_positive: int
+    n_negative: int
+    why: str = ""
+
+
+class Comparison:
+    """The exams of one end point under one protocol.
+
+    truth  (n,) 1, 0 or -1 = left out, one per exam of `exams`
+    """
+
+    def __init__(self, exams: Exams, truth: Ints, rules: Rules, seed_key: tuple[str | int, ...]) -> None:
+        self.exams, self.truth, self.rules, self.seed_key = exams, truth, rules, seed_key
+        self.positive: Bools = truth == 1
+        self._draws: dict[tuple[str, str], Floats] | None = None
+
+    def used(self, *names: str) -> Bools:
+        """(n,) exams of the end point that have all of these scores."""
+        mask: Bools = self.truth >= 0
+        for name in names:
+            mask = mask & np.isfinite(self.exams.scores[name])
+        return mask
+
+    def counts(self, mask: Bools) -> tuple[int, int]:
+        """(positive, negative) exams in the mask."""
+        return int((mask & self.positive).sum()), int((mask & ~self.positive).sum())
+
+    def readers(self) -> list[str]:
+        """The readers who read exams of both classes."""
+        return [name for name in READERS if min(self.counts(self.used(name)))]
+
+    def members(self, model: str) -> list[str]:
+        """Scores whose AUCs are averaged into the model's: the readers for `one_reader`, else itself."""
+        return self.readers() if model == "one_reader" else [model]
+
+    def exams_of(self, model: str) -> Bools:
+        """(n,) the exams that count for a model: those that any of its members scored."""
+        members = READERS if model == "one_reader" else (model,)
+        mask: Bools = np.any([self.used(name) for name in members], axis=0)
+        return mask
+
+    def auc_of(self, model: str, within: Bools) -> float | None:
+        """AUC over the exams in `within` (n,); None unless every member has both classes there."""
+        values = []
+        for name in self.members(model):
+            mask = within & self.used(name)
+            if not min(self.counts(mask)):
+                return None
+            values.append(auc(self.exams.scores[name][mask], self.positive[mask]))
+        return float(np.mean(values)) if values else None
+
+    def fold_aucs(self, model: str) -> dict[int, float | None]:
+        """AUC within each fold."""
+        folds = np.unique(self.exams.fold)
+        return {int(fold): self.auc_of(model, self.exams.fold == fold) for fold in folds}
+
+    def estimate(self, model: str, pooling: str) -> Estimate | str:
+        """The AUC with its variance, or why there is none."""
+        n_positive, n_negative = self.counts(self.exams_of(model))
+        if not n_positive or not n_negative:
+            return f"{n_positive} positive and {n_negative} negative exams"
+        if pooling == "fold_mean":
+            return self._fold_mean(model, n_positive, n_negative)
+        value = self.auc_of(model, self.truth >= 0)
+        if value is None:
+            return "no reader read exams of both classes"
+        if model == "one_reader":
+            variance = float(np.nanvar(self.draws(*self.members(model)).mean(axis=0), ddof=1))
+            return Estimate(value, variance, n_positive, n_negative, "bootstrap")
+        mask = self.used(model)
+        covariance = delong(self.exams.scores[model][None, mask], self.positive[mask])[1]
+        return Estimate(value, float(covariance[0, 0]), n_positive, n_negative)
+
+    def _fold_mean(self, model: str, n_positive: int, n_negative: int) -> Estimate | str:
+        values = self.fold_aucs(model)
+        empty = [fold for fold, value in values.items() if value is None]
+        if empty:
+            return f"one class only in fold {', '.join(map(str, empty))}"
+        aucs = np.array(list(values.values()), dtype=np.float64)
+        k = aucs.size
+        if k < 2:
+            return Estimate(float(aucs.mean()), float("nan"), n_positive, n_negative)
+        variance, quantile = float(aucs.var(ddof=1)) / k, float(t.ppf(0.975, k - 1))
+        return Estimate(float(aucs.mean()), variance, n_positive, n_negative, "t_over_folds", quantile)
+
+    def row(self, model: str, endpoint: str, protocol: str, pooling: str) -> AucRow:
+        found = self.estimate(model, pooling)
+        counts = self.counts(self.exams_of(model))
+        if isinstance(found, str):
+            return AucRow(
+                model, endpoint, "exam", protocol, pooling, None, None, None, "not_estimable", *counts, found
+            )
+        ci = interval(found, self.rules.form)
+        return AucRow(
+            model, endpoint, "exam", protocol, pooling, found.value, ci.low, ci.high, ci.method, *counts
+        )
+
+    def draws(self, *names: str, of: str = "") -> Floats:
+        """(len(names), n_draws) AUCs under the clustered bootstrap, over the exams that also have score `of`.
+
+        All scores of the end point are drawn together, so that differences are of the same women.
+        """
+        if self._draws is None:
+            self._draws = self._draw()
+        return np.stack([self._draws[name, of] for name in names])
+
+    def _draw(self) -> dict[tuple[str, str], Floats]:
+        masks = {(name, ""): self.used(name) for name in self.exams.scores}
+        masks |= {
+            (name, second): self.used(first, second) for first, second in TESTS for name in (first, second)
+        }
+        keys: dict[tuple[str, bytes], list[tuple[str, str]]] = {}
+        for key, mask in masks.items():  # a mask that leaves nothing out need not be drawn twice
+            if min(self.counts(mask)):
+                keys.setdefault((key[0], mask.tobytes()), []).append(key)
+        rows = [np.where(masks[same[0]], self.exams.scores[same[0][0]], np.nan) for same in keys.values()]
+        generator = stream("bootstrap", *self.seed_key)
+        found = bootstrap_aucs(
+            np.stack(rows),
+            self.positive,
+            self.exams.woman,
+            self.exams.stratum,
+            (self.rules.bootstrap_samples, generator),
+        )
+        return {key: found[:, i] for i, same in enumerate(keys.values()) for key in same}
+
+    def test(self, first: str, second: str) -> dict[str, Any] | None:
+        """First against second on the exams both scored; None if these are of one class."""
+        mask = self.used(first, second)
+        n_positive, n_negative = self.counts(mask)
+        if not n_positive or not n_negative:
+            return None
+        pair = np.stack([self.exams.scores[name][mask] for name in (first, second)])
+        by_delong = difference(*delong(pair, self.positive[mask]))
+        drawn = self.draws(first, second, of=second)
+        drawn = drawn[:, np.isfinite(drawn).all(axis=0)]
+        by_bootstrap = difference(np.array([by_delong.delta, 0.0]), np.cov(drawn))
+        low, high = np.percentile(drawn[0] - drawn[1], [2.5, 97.5])
+        by_bootstrap = replace(by_bootstrap, low=float(low), high=float(high))
+        return {
+            "first": first,
+            "second": second,
+            "n_positive": n_positive,
+            "n_negative": n_negative,
+            "delta": by_delong.delta,
+            **{
+                name: {"se": one.se, "z": one.z, "p": one.p, "low": one.low, "high": one.high}
+                for name, one in (("delong", by_delong), ("clustered_bootstrap", by_bootstrap))
+            },
+        }
+
+    def roc(self, model: str) -> tuple[list[float], list[float]]:
+        """False and true positive rate of each threshold from (0, 0) to (1, 1), at most 400 of them."""
+        mask = self.used(model)
+        scores, positive = self.exams.scores[model][mask], self.positive[mask]
+        order = np.argsort(-scores, kind="stable")
+        last = np.append(np.flatnonzero(np.diff(scores[order])), scores.size - 1)  # of each run of ties
+        rates = []
+        for hits in (~positive[order], positive[order]):
+            rates.append(np.append(0.0, np.cumsum(hits)[last] / hits.sum()))
+        way = rates[0] + rates[1]  # rises from 0 to 2 along the curve
+        kept = np.unique(np.searchsorted(way, np.linspace(0, 2, _ROC_POINTS)).clip(max=way.size - 1))
+        return rates[0][kept].tolist(), rates[1][kept].tolist()
+
+
+def comparisons(exams: Exams, rules: Rules, seed: int) -> dict[tuple[str, str], Comparison]:
+    """(end point, protocol) -> its exams; one object where sampling leaves nothing out."""
+    found: dict[tuple[str, str], Comparison] = {}
+    for endpoint in Endpoint:
+        truth = truths(exams.outcome, endpoint, rules.prior)
+        everyone = Comparison(exams, truth, rules, (seed, str(endpoint), "all"))
+        found[endpoint, "all"] = found[endpoint, "sampled"] = everyone
+        drawn = sampled(exams.exam_id, truth, rules.sampled_negatives, ("sampled", seed, str(endpoint)))
+        if not np.array_equal(drawn, truth):
+            found[endpoint, "sampled"] = Comparison(exams, drawn, rules, (seed, str(endpoint), "sampled"))
+    return found

@@ -1,0 +1,115 @@
+"""Reading single images out of shards: one row group is one image."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mammo_steps.core.geometry import InputFrame, input_frame
+from mammo_steps.core.tables import read_table
+
+Pixels = np.ndarray[tuple[int, int], np.dtype[Any]]  # (h, w) uint8 or uint16 grey levels, 0 = background
+
+_OPEN_FILES = 64
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one image lies, and which part of it the network sees when it is scored.
+
+    file, row_group    the Parquet file and the image's row group in it
+    top_px, left_px    first row and column of the scored square; negative = padding before the image
+    canvas_px          (H, W) to which the picture is shrunk before it is cut; None = as it is
+    """
+
+    file: Path
+    row_group: int
+    top_px: int
+    left_px: int
+    canvas_px: tuple[int, int] | None = None
+
+
+class ImageStore:
+    """Images by id, read one at a time; keeps a bounded number of files open."""
+
+    def __init__(self, places: dict[str, Place]) -> None:
+        self.places = places
+        self._files: OrderedDict[Path, pq.ParquetFile] = OrderedDict()
+
+    def canvas(self, image_id: str) -> Pixels:
+        """The whole stored picture (h, w) of an image; ValueError if the file holds another one there."""
+        place = self.places[image_id]
+        row = self._file(place.file).read_row_group(place.row_group)
+        found = row["image_id"][0].as_py()
+        if found != image_id:
+            raise ValueError(
+                f"{place.file}: row group {place.row_group} holds {found}, wanted {image_id}: the shard and "
+                "the images table are of different runs; rerun make_shards and what follows"
+            )
+        return canvas_of(row)
+
+    def _file(self, path: Path) -> pq.ParquetFile:
+        if path in self._files:
+            self._files.move_to_end(path)
+        else:
+            self._files[path] = pq.ParquetFile(path)
+            if len(self._files) > _OPEN_FILES:
+                self._files.popitem(last=False)[1].close()
+        return self._files[path]
+
+
+def canvas_of(row: pa.Table) -> Pixels:
+    """(h, w) grey levels of a one-row `holistic` or `rois` table."""
+    one = row.drop_columns(["pixels"]).to_pylist()[0]
+    if "stored_side_px" in one:
+        h = w = one["stored_side_px"]
+    else:
+        h, w = one["height_px"], one["width_px"]
+    pixels = np.frombuffer(row["pixels"][0].as_buffer(), dtype=np.dtype("u1" if one["bits"] == 8 else "<u2"))
+    if pixels.size != h * w:
+        raise ValueError(f"image {one['image_id']}: {pixels.size} grey levels, wanted {h} x {w}")
+    return pixels.reshape(h, w)
+
+
+def holistic_frame(image: dict[str, Any], side_px: int, crop: str) -> InputFrame:
+    """The scoring frame of a row of the `images` table."""
+    return input_frame(
+        stored_px=(image["height_px"], image["width_px"]),
+        holistic_px=(image["holistic_height_px"], image["holistic_width_px"]),
+        flipped=image["flipped"],
+        side_px=side_px,
+        crop=crop,
+        breast_row=image["breast_row"],
+    )
+
+
+def holistic_places(images: list[dict[str, Any]], shards: Path, side_px: int, crop: str) -> dict[str, Place]:
+    """Places of the holistic images; `shards` is the folder of all shards."""
+    places = {}
+    for image in images:
+        frame = holistic_frame(image, side_px, crop)
+        file = shards / image["shard"] / "holistic.parquet"
+        places[image["image_id"]] = Place(
+            file, image["holistic_row_group"], frame.top_px, frame.left_px, frame.canvas_px
+        )
+    return places
+
+
+def roi_places(rois: Path, shards: Iterable[str]) -> dict[str, Place]:
+    """Places of one fold's ROIs in these shards; the scored square is the middle of the stored crop.
+
+    rois  folder of the fold's ROI files, one per shard
+    """
+    places = {}
+    for shard in sorted(set(shards)):
+        file = rois / f"{shard}.parquet"
+        table = read_table(file, "rois", ["image_id", "side_px", "stored_side_px"])
+        for row_group, roi in enumerate(table.to_pylist()):
+            margin = (roi["stored_side_px"] - roi["side_px"]) // 2
+            places[roi["image_id"]] = Place(file, row_group, margin, margin)
+    return places

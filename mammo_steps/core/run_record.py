@@ -1,0 +1,43 @@
+"""What a costly run ran on and what it cost: run.json. Nothing of it stands in a file that is compared."""
+
+import platform
+import resource
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_STARTED = time.time()
+
+
+def _commit() -> str | None:
+    """The checkout's commit, `-dirty` if files differ from it; None outside a checkout."""
+    told = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return told.stdout.strip() or None
+
+
+def run_record(device: torch.device) -> dict[str, Any]:
+    """Time since the process imported this module, memory, versions and the machine."""
+    on_gpu = device.type == "cuda"
+    return {
+        "started_utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_STARTED)),
+        "wall_s": round(time.time() - _STARTED, 1),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated(device) / 2**20) if on_gpu else None,
+        "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
+        "torch_threads": torch.get_num_threads(),
+        "host": platform.node(),
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "torchvision": version("torchvision"),
+        "commit": _commit(),
+    }

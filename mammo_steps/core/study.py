@@ -1,0 +1,166 @@
+"""What a config says about a whole study: its folders, intakes, shards and folds. Read by the Snakefile.
+
+Imports nothing heavy: every job of a cluster parses the Snakefile again.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mammo_steps.core.ids import make_key
+
+
+class StudyError(Exception):
+    """The config cannot be run; the message says which key, what was found and what to do."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """One archive folder that was taken in at one time."""
+
+    name: str
+    archive: Path
+    n_chunks: int
+    n_shards: int
+
+    @property
+    def shards(self) -> list[str]:
+        return [f"{self.name}-{number:03d}" for number in range(self.n_shards)]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Where a study's files lie, and how it is divided."""
+
+    results: str
+    private: str
+    shard_root: str
+    intakes: dict[str, Intake]
+    folds: list[str]
+    key_flag: str
+    key_file: list[str]
+    labels: str
+    lesions: list[str]
+
+    @property
+    def shards(self) -> list[str]:
+        return [shard for intake in self.intakes.values() for shard in intake.shards]
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.yaml, and local.yaml over it where it exists; dictionaries merge, lists replace."""
+    merged: dict[str, Any] = {}
+    for name in ("config.yaml", "local.yaml"):
+        if (folder / name).is_file():
+            _merge(merged, yaml.safe_load((folder / name).read_text(encoding="utf-8")) or {})
+    return merged
+
+
+def _merge(into: dict[str, Any], over: dict[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _expanded(path: str, repo: Path) -> str:
+    """`~` and `${MAMMO_TEST_DATA}` in a path; the latter is `../shared` of the repository by default."""
+    known = {"MAMMO_TEST_DATA": str(repo.parent / "shared"), **os.environ}
+    for name, value in known.items():
+        path = path.replace(f"${{{name}}}", value)
+    return os.path.expanduser(path)  # noqa: PTH111 - Path would lose a trailing slash's meaning in messages
+
+
+def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
+    """The study that a valid config describes.
+
+    check_files  look at archive, labels and key as well, and make the key if this is the first run; only the
+                 process that the user started does this, not every job
+    Raises StudyError before any job runs.
+    """
+    demo = config["make_demo_cohort"] is not None
+    results = f"results/{config['study']}"
+    intakes = _intakes(config, repo)
+    if config["labels"] is None:
+        raise StudyError("config key `labels` is empty: give the table of exams and outcomes (config/README.md)")
+    labels = _expanded(config["labels"], repo)
+    lesions = [] if config["lesions"] is None else [_expanded(config["lesions"], repo)]
+    key_file = f"{config['private_dir']}/id_key"
+    public_key = config["public_id_key"]
+    study = Study(
+        results=results,
+        private=f"{config['private_dir']}/{config['study']}",
+        shard_root=config["shards_from"] or results,
+        intakes=intakes,
+        folds=[f"fold{number}" for number in range(config["split_folds"]["folds"])],
+        key_flag=f"--key-file '{key_file}'" if public_key is None else f"--key '{public_key}'",
+        key_file=[key_file] if public_key is None else [],
+        labels=labels,
+        lesions=lesions,
+    )
+    if check_files and not demo:
+        _check_files(study, config)
+    if check_files and public_key is None:
+        _check_key(Path(key_file), Path(study.shard_root))
+    return study
+
+
+def _intakes(config: dict[str, Any], repo: Path) -> dict[str, Intake]:
+    if not config["intakes"]:
+        raise StudyError(
+            "config key `intakes` is empty: there is no archive to read. Write into config/local.yaml, for example,\n"
+            "  archive: /data/mammograms\n  labels: /data/labels.csv\n"
+            "  intakes:\n    - {name: first, archive: null, chunks: 4, shards: 40}\n"
+            "or try the demo: snakemake all --cores all --configfile config/demo.yaml"
+        )
+    intakes: dict[str, Intake] = {}
+    for given in config["intakes"]:
+        archive = given["archive"] or config["archive"]
+        if archive is None:
+            raise StudyError(
+                f"intake `{given['name']}`: neither its own `archive` nor the config key `archive` is set"
+            )
+        if given["name"] in intakes:
+            raise StudyError(f"config key `intakes`: the name `{given['name']}` stands there twice")
+        intakes[given["name"]] = Intake(
+            given["name"], Path(_expanded(archive, repo)), given["chunks"], given["shards"]
+        )
+    return intakes
+
+
+def _check_files(study: Study, config: dict[str, Any]) -> None:
+    if config["shards_from"] is None:
+        for intake in study.intakes.values():
+            if not intake.archive.is_dir():
+                raise StudyError(f"intake `{intake.name}`: its archive {intake.archive} is not a folder")
+    elif not Path(config["shards_from"]).is_dir():
+        raise StudyError(f"config key `shards_from`: {config['shards_from']} is not a folder; wanted results/<study>")
+    for key, files in (("labels", [study.labels]), ("lesions", study.lesions)):
+        for file in files:
+            if not Path(file).is_file():
+                raise StudyError(f"config key `{key}`: there is no file {file}")
+    read_labels: Callable[[Path], object] = import_module(
+        f"mammo_steps.datasets.{config['dataset']}"
+    ).read_labels
+    try:
+        read_labels(Path(study.labels))
+    except ValueError as error:
+        raise StudyError(f"the label table is wrong, nothing was run.\n{error}") from error
+
+
+def _check_key(path: Path, results: Path) -> None:
+    """Make the key at the first run; without it existing results cannot be continued."""
+    if path.is_file():
+        return
+    if (results / "intakes").exists():
+        raise StudyError(
+            f"{path} is missing, but {results} holds results made with it: new pseudonyms would not match them. "
+            "Put the key back from your backup, or move these results away to start anew"
+        )
+    make_key(path)

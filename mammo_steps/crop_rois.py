@@ -1,0 +1,110 @@
+"""Cut one shard's ROIs for one fold: a full-resolution square around each centre of attention (COA).
+
+The square is shifted to stay inside the image; an image smaller than it lies in its middle. A margin of real pixels is
+stored around it, so that rotation and random crop in training bring in tissue, not zeros. Only images in the fold's
+COA table are cut.
+"""
+
+import argparse
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from mammo_steps.core.geometry import roi_corner
+from mammo_steps.core.image_store import Pixels
+from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.tables import RowGroupWriter, read_table
+from mammo_steps.core.tiles import TileReader
+from mammo_steps.core.windowing import grey_table
+
+log = logging.getLogger("crop_rois")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """side_px       side of the ROI in stored pixels (the paper: 976)
+    stored_to_side  side of the stored crop over that of the ROI, >= 1
+    bits            8 or 16 bits per grey level
+    """
+
+    side_px: int
+    stored_to_side: float
+    bits: int
+
+    @property
+    def margin_px(self) -> int:
+        return math.ceil(self.side_px * (self.stored_to_side - 1) / 2)
+
+
+def crop(
+    tiles: TileReader, image: dict[str, Any], corner: tuple[int, int], side_px: int, bits: int
+) -> Pixels:
+    """(side, side) grey levels from (row, col) `corner` of the stored matrix, zeros outside the image.
+
+    image  a row of the `shard_images` table
+    The crop is mirrored where the shard's holistic image is, so that the chest wall is left in both.
+    """
+    top, left = (max(0, first) for first in corner)
+    bottom = min(image["height_px"], corner[0] + side_px)
+    right = min(image["width_px"], corner[1] + side_px)
+    table = grey_table(image["voi"], bits)
+    square = np.zeros((side_px, side_px), table.dtype)
+    if bottom > top and right > left:
+        values = tiles.read_region(image, top, left, bottom - top, right - left)
+        square[top - corner[0] : bottom - corner[0], left - corner[1] : right - corner[1]] = table[values]
+    return np.ascontiguousarray(square[:, ::-1]) if image["flipped"] else square
+
+
+def rois_of(
+    tiles: TileReader, images: dict[str, dict[str, Any]], coas: list[dict[str, Any]], settings: Settings
+) -> Iterator[dict[str, Any]]:
+    """Rows of the `rois` table, in the order of the COAs."""
+    margin = settings.margin_px
+    stored_side = settings.side_px + 2 * margin
+    for coa in coas:
+        image = images[coa["image_id"]]
+        size = (image["height_px"], image["width_px"])
+        row, col = roi_corner(coa["coa_row"], coa["coa_col"], size, settings.side_px)
+        pixels = crop(tiles, image, (row - margin, col - margin), stored_side, settings.bits)
+        yield {
+            "image_id": coa["image_id"],
+            "row_px": row,
+            "col_px": col,
+            "side_px": settings.side_px,
+            "stored_side_px": stored_side,
+            "bits": settings.bits,
+            "pixels": pixels.astype(pixels.dtype.newbyteorder("<")).tobytes(),
+        }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--coas", type=Path, required=True, help="the fold's holistic/{fold}/images.parquet")
+    parser.add_argument("--shard-images", type=Path, required=True, help="the shard's images.parquet")
+    parser.add_argument("--tiles", type=Path, required=True, help="the shard's tiles.parquet")
+    parser.add_argument("--settings", type=json_object, required=True)
+    parser.add_argument("--rois", type=Path, required=True, help="written")
+    args = parser.parse_args(argv)
+    start_logging()
+
+    settings = Settings(**args.settings)
+    images = {row["image_id"]: row for row in read_table(args.shard_images, "shard_images").to_pylist()}
+    table = read_table(args.coas, "holistic_scores", ["image_id", "coa_row", "coa_col"])
+    here = pc.is_in(
+        table["image_id"], value_set=read_table(args.shard_images, "shard_images", ["image_id"])["image_id"]
+    )
+    coas = table.filter(here).sort_by("image_id").to_pylist()
+    with TileReader(args.tiles) as tiles, RowGroupWriter(args.rois, "rois", compression="lz4") as writer:
+        for roi in rois_of(tiles, images, coas, settings):
+            writer.append(roi)
+    log.info("%d ROIs of %d px written, of %d images in the shard", len(coas), settings.side_px, len(images))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,290 @@
+"""Evaluate out-of-fold exam scores: AUCs as in the paper's Table 1, tests, ROC curves, and where the ROIs lie.
+
+Localisation needs the truth (--lesions, raw image ids, with the key that turns them into pseudonyms); without it
+its table has no rows. Everything else needs exam scores, COAs and the holistic images alone.
+"""
+
+import argparse
+import csv
+import io
+import json
+import logging
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mammo_steps.core import crop_audit, localisation
+from mammo_steps.core.breast import breast_mask
+from mammo_steps.core.cohort import PLACE_COLUMNS
+from mammo_steps.core.crop_audit import CropAudit
+from mammo_steps.core.exam_aucs import POOLINGS, PROTOCOLS, TESTS, AucRow, Comparison, Rules, comparisons
+from mammo_steps.core.exam_scores import MODELS, NETWORKS, READERS, SCORED, Exams, read_exams
+from mammo_steps.core.files import write_text
+from mammo_steps.core.ids import Pseudonyms, read_key
+from mammo_steps.core.image_store import ImageStore, holistic_places
+from mammo_steps.core.localisation import Case, Found, Lesion, case_of, localisation_rows, read_lesions
+from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.table1 import table1_markdown
+from mammo_steps.core.tables import read_table
+from mammo_steps.core.terms import Endpoint, Outcome, Role
+
+log = logging.getLogger("evaluate")
+
+AUC_COLUMNS = (
+    *("model", "endpoint", "unit", "protocol", "pooling", "auc", "ci_low", "ci_high", "ci_method"),
+    *("n_positive", "n_negative"),
+)
+
+
+@dataclass(frozen=True)
+class Settings(Rules):
+    """Beside the rules of the AUCs (`core.exam_aucs.Rules`):
+
+    synthetic       the cohort is synthetic: say so
+    input_px, crop  side of the holistic model's input and how it is cut (`core.geometry.input_frame`)
+    roi_side_px     side of the ROI, stored pixels
+    audit_per_size  of how many images of each size the crop audit measures the breast
+    """
+
+    synthetic: bool
+    input_px: int
+    crop: str
+    roi_side_px: int
+    audit_per_size: int
+
+
+def auc_rows(exams: Exams, rules: Rules, seed: int) -> list[AucRow]:
+    """Every line of auc.csv: end point x protocol x pooling x model."""
+    found = comparisons(exams, rules, seed)
+    return [
+        found[endpoint, protocol].row(model, endpoint, protocol, pooling)
+        for endpoint in Endpoint
+        for protocol in PROTOCOLS
+        for pooling in POOLINGS
+        for model in MODELS
+    ]
+
+
+def prior_rows(exams: Exams, rules: Rules, seed: int) -> list[dict[str, Any]]:
+    """AUCs of the networks with priors treated the other way; empty without priors."""
+    if Outcome.PRIOR not in exams.outcome:
+        return []
+    other = replace(rules, prior="leave_out" if rules.prior == "negative" else "negative")
+    found = comparisons(exams, other, seed)
+    rows = [found[end, "all"].row(model, end, "all", "pooled") for end in Endpoint for model in NETWORKS]
+    return [{"prior": other.prior, **asdict(row)} for row in rows]
+
+
+def _curves(found: Mapping[tuple[str, str], Comparison]) -> list[dict[str, Any]]:
+    curves = []
+    for endpoint in Endpoint:
+        comparison = found[endpoint, "all"]
+        for model in SCORED:
+            if min(comparison.counts(comparison.used(model))):
+                false_positive, true_positive = comparison.roc(model)
+                curves.append(
+                    {"model": model, "endpoint": endpoint, "fpr": false_positive, "tpr": true_positive}
+                )
+    return curves
+
+
+def exam_counts(exams: Exams) -> dict[str, Any]:
+    """Exams and women by outcome, and exams read by each reader."""
+    by_outcome = Counter(exams.outcome)
+    outcome = np.array(exams.outcome)
+    return {
+        "n_exams": len(exams.exam_id),
+        "n_women": int(exams.stratum.size),
+        "exams_by_outcome": {name.value: by_outcome[name] for name in Outcome},
+        "women_by_outcome": {
+            name.value: int(np.unique(exams.woman[outcome == name]).size) for name in Outcome
+        },
+        "n_unknown_left_out": by_outcome[Outcome.UNKNOWN],
+        "reader_n": {name: int(np.isfinite(exams.scores[name]).sum()) for name in (*READERS, "two_readers")},
+    }
+
+
+def exam_part(exams: Exams, rows: Sequence[AucRow], settings: Settings, seed: int) -> dict[str, Any]:
+    """What evaluation.json says about exams."""
+    found = comparisons(exams, settings, seed)
+    tests = []
+    for endpoint in Endpoint:
+        for first, second in TESTS:
+            test = found[endpoint, "all"].test(first, second)
+            if test:
+                tests.append({"endpoint": endpoint, "protocol": "all", **test})
+    return {
+        "synthetic": settings.synthetic,
+        "counts": exam_counts(exams),
+        "not_estimable": [
+            {name: getattr(row, name) for name in ("model", "endpoint", "protocol", "pooling", "why")}
+            for row in rows
+            if row.why
+        ],
+        "tests": tests,
+        "prior_otherwise": prior_rows(exams, settings, seed),
+        "fold_aucs": [
+            {"model": model, "endpoint": end, "folds": list(values), "auc": list(values.values())}
+            for end in Endpoint
+            for model in MODELS
+            for values in [found[end, "all"].fold_aucs(model)]
+        ],
+        "roc": _curves(found),
+    }
+
+
+def coa_counts(files: Iterable[Path]) -> dict[str, Any]:
+    """How often a test image's saliency map was empty, and how much of its top lay outside the breast."""
+    folds, shares = [], []
+    for file in sorted(files):
+        table = read_table(file, "holistic_scores", ["fold", "role", "coa_fallback", "top_outside_breast"])
+        table = table.filter(pc.equal(table["role"], Role.TEST))
+        if table.num_rows:
+            fallback = table["coa_fallback"].to_numpy()
+            shares.append(table["top_outside_breast"].to_numpy()[~fallback])
+            folds.append(
+                {
+                    "fold": table["fold"][0].as_py(),
+                    "n_images": table.num_rows,
+                    "n_fallback": int(fallback.sum()),
+                }
+            )
+    outside = np.concatenate(shares) if shares else np.array([])
+    return {
+        "n_images": sum(fold["n_images"] for fold in folds),
+        "n_fallback": sum(fold["n_fallback"] for fold in folds),
+        "mean_top_outside_breast": float(outside.mean()) if outside.size else None,
+        "folds": sorted(folds, key=lambda fold: int(fold["fold"])),
+    }
+
+
+def places_found(files: Iterable[Path], image_ids: Iterable[str]) -> list[Found]:
+    """COAs of these images in `holistic_scores` tables."""
+    wanted, found = pa.array(sorted(image_ids), pa.string()), []
+    for file in sorted(files):
+        table = read_table(file, "holistic_scores", ["image_id", "role", "coa_row", "coa_col"])
+        for row in table.filter(pc.is_in(table["image_id"], wanted)).to_pylist():
+            found.append(Found(row["image_id"], row["role"], row["coa_row"], row["coa_col"]))
+    return found
+
+
+def look_at_images(
+    images: pa.Table, shards: Path, lesions: Mapping[str, list[Lesion]], settings: Settings, seed: int
+) -> tuple[dict[str, Case], list[dict[str, Any]]]:
+    """Cases to localise, and the rows of the crop audit; reads only the holistic images it needs, one at a time."""
+    audit = CropAudit(settings.input_px, settings.crop, settings.audit_per_size)
+    sizes = list(zip(images["height_px"].to_pylist(), images["width_px"].to_pylist(), strict=True))
+    measured = audit.chosen(images["image_id"].to_pylist(), sizes, seed)
+    wanted = pa.array(sorted(measured | set(lesions)), pa.string())
+    rows = images.filter(pc.is_in(images["image_id"], wanted)).to_pylist()
+    store = ImageStore(holistic_places(rows, shards, settings.input_px, settings.crop))
+    cases: dict[str, Case] = {}
+    for image in sorted(rows, key=lambda row: (row["shard"], row["image_id"])):
+        image_id = image["image_id"]
+        known = lesions.get(image_id, [])
+        audit.add_lesions(image, known)
+        malignant = [lesion for lesion in known if lesion.malignant]
+        positive = bool(malignant) and image["outcome"] == Outcome.SCREEN_DETECTED
+        if not positive and image_id not in measured:
+            continue
+        mask = breast_mask(store.canvas(image_id))
+        if image_id in measured:
+            audit.add_breast(image, mask)
+        if positive:
+            cases[image_id] = case_of(image, mask, settings.roi_side_px, malignant)
+    return cases, audit.rows()
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """CSV with floats to 6 decimals and None as an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(f"{row[name]:.6f}" if isinstance(row[name], float) else row[name] for name in columns)
+    return text.getvalue()
+
+
+def _six_digits(value: Any) -> Any:
+    """Floats to 6 significant digits, NaN to None, all through a JSON value."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _six_digits(item) for key, item in value.items()}
+    return [_six_digits(item) for item in value] if isinstance(value, list) else value
+
+
+def json_text(value: Any) -> str:
+    """Indented JSON with every list of numbers on one line."""
+    text = json.dumps(_six_digits(value), indent=2, allow_nan=False)
+    return re.sub(r"\[([\s\d.,e+\-nul]*)\]", lambda m: f"[{' '.join(m[1].split())}]", text) + "\n"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scores", type=Path, required=True, help="scores/exams.parquet")
+    parser.add_argument("--images", type=Path, required=True, help="cohort/images.parquet")
+    parser.add_argument("--shards", type=Path, required=True, help="folder of the shards")
+    parser.add_argument("--coas", type=Path, nargs="+", required=True, help="holistic/{fold}/images.parquet")
+    parser.add_argument("--untrained-coas", type=Path, nargs="*", default=[], help="the same, untrained")
+    parser.add_argument("--lesions", type=Path, help="lesions.csv, raw image ids; needs a key")
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument("--key", help="the key of the pseudonyms, where it is public")
+    key.add_argument("--key-file", type=Path, help="file with the key of the pseudonyms")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--settings", type=json_object, required=True)
+    parser.add_argument("--auc", type=Path, required=True, help="written: AUCs (CSV)")
+    parser.add_argument("--table1", type=Path, required=True, help="written: the paper's Table 1 (Markdown)")
+    parser.add_argument("--evaluation", type=Path, required=True, help="written: counts, tests, ROC (JSON)")
+    parser.add_argument("--localisation", type=Path, required=True, help="written: ROI hit rates (CSV)")
+    parser.add_argument("--crop-audit", type=Path, required=True, help="written: what the crop cuts (CSV)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = _parser()
+    args = parser.parse_args(argv)
+    start_logging()
+    lesions: dict[str, list[Lesion]] = defaultdict(list)
+    if args.lesions:
+        if args.key is None and args.key_file is None:
+            parser.error("--lesions holds raw image ids: give --key or --key-file as well")
+        key = args.key if args.key is not None else read_key(args.key_file)
+        lesions.update(read_lesions(args.lesions, Pseudonyms(key)))
+
+    settings = Settings(**args.settings)
+    exams = read_exams(args.scores)
+    log.info("%d exams, %d images with known lesions", len(exams.exam_id), len(lesions))
+    rows = auc_rows(exams, settings, args.seed)
+    names = {"image_id", "outcome", "breast_area_px", "breast_col", *PLACE_COLUMNS}
+    images = read_table(args.images, "images", sorted(names))
+    cases, audit = look_at_images(images, args.shards, lesions, settings, args.seed)
+    hits = localisation_rows(
+        cases,
+        places_found(args.coas, cases),
+        places_found(args.untrained_coas, cases),
+        settings.roi_side_px,
+    )
+    evaluation = {**exam_part(exams, rows, settings, args.seed), "coa": coa_counts(args.coas)}
+    write_text(args.auc, csv_text(AUC_COLUMNS, map(asdict, rows)))
+    write_text(args.table1, table1_markdown(rows, settings.synthetic))
+    write_text(args.localisation, csv_text(localisation.COLUMNS, hits))
+    write_text(args.crop_audit, csv_text(crop_audit.COLUMNS, audit))
+    write_text(args.evaluation, json_text(evaluation))
+    n_missing = sum(row.auc is None for row in rows)
+    log.info(
+        "%d AUCs written, %d of them not estimable; %d positive images localised",
+        *(len(rows), n_missing, len(cases)),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""What Figure 1 shows: saliency maps, COAs and ROIs of a few exams, by the networks that never saw the women."""
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mammo_steps.core.batches import scored_square, scoring_batches
+from mammo_steps.core.cohort import PLACE_COLUMNS
+from mammo_steps.core.compute import Compute
+from mammo_steps.core.files import replacing
+from mammo_steps.core.image_store import ImageStore, holistic_frame, holistic_places, roi_places
+from mammo_steps.core.network import load_network, read_facts
+from mammo_steps.core.saliency import attention_of, saliency_maps
+from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.tables import read_table
+from mammo_steps.core.terms import Outcome
+
+log = logging.getLogger("explain_exams")
+
+KINDS = {"positive": (Outcome.SCREEN_DETECTED,), "negative": (Outcome.NORMAL, Outcome.BENIGN)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """n_each: exams per kind (positive, negative), from the highest score down to the median."""
+
+    n_each: int
+
+
+def chosen_exams(scores: list[dict[str, Any]], n_each: int) -> list[dict[str, Any]]:
+    """Rows of the `exam_scores` table to show: of each kind the highest score, the median and between."""
+    chosen = []
+    for kind, outcomes in KINDS.items():
+        ranked = sorted(
+            (row for row in scores if row["outcome"] in outcomes),
+            key=lambda r: (-r["ensemble"], r["exam_id"]),
+        )
+        places = np.linspace(0, (len(ranked) - 1) // 2, min(n_each, len(ranked))).round().astype(int)
+        chosen += [{**ranked[place], "kind": kind} for place in places]
+    return chosen
+
+
+class _Explainer:
+    """The folds' networks and pictures."""
+
+    def __init__(self, results: Path, shards: Path, compute: Compute) -> None:
+        self.results, self.shards, self.compute = results, shards, compute
+
+    def explain(
+        self, exam: dict[str, Any], images: list[dict[str, Any]], top_fraction: float
+    ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+        """One index entry per image of the exam, and its arrays by name."""
+        fold = f"fold{exam['fold']}"
+        model = self.results / "holistic" / fold / "model.safetensors"
+        facts = read_facts(model)
+        side = facts["input_px"]
+        network = load_network(model).requires_grad_(False).to(self.compute.torch_device)
+        store = ImageStore(holistic_places(images, self.shards, side, facts["crop"]))
+        rois = ImageStore(
+            roi_places(self.results / "attention" / fold / "rois", (image["shard"] for image in images))
+        )
+        corners = self._corners(fold, images)
+        entries, arrays = [], {}
+        ids = [image["image_id"] for image in images]
+        for (image_id,), grey in scoring_batches(store, ids, side, 1, self.compute.torch_device):
+            image = next(image for image in images if image["image_id"] == image_id)
+            shown = (grey[0] * 255).round().byte().cpu().numpy()
+            _, saliency = saliency_maps(network, grey)
+            single = saliency[0].float().cpu().numpy()
+            frame = holistic_frame(image, side, facts["crop"])
+            attention = attention_of(single, frame.valid_box, top_fraction)
+            top, left, roi_side = corners[image_id]
+            first = frame.to_input(top - 0.5, left - 0.5)
+            last = frame.to_input(top + roi_side - 0.5, left + roi_side - 0.5)
+            entries.append(
+                {
+                    **{
+                        name: image[name] for name in ("exam_id", "image_id", "laterality", "view", "outcome")
+                    },
+                    "target": image["target"],
+                    "kind": exam["kind"],
+                    "fold": exam["fold"],
+                    "exam_score": exam["ensemble"],
+                    "coa": None if attention.is_empty else [attention.row, attention.col],
+                    "roi_box": [
+                        *(min(first[0], last[0]), min(first[1], last[1])),
+                        *(max(first[0], last[0]), max(first[1], last[1])),
+                    ],
+                    "top_pixels": np.stack([attention.rows, attention.cols], axis=1).tolist(),
+                }
+            )
+            roi = scored_square(rois.canvas(image_id), rois.places[image_id], roi_side)
+            arrays[f"{image_id}/input"] = shown
+            arrays[f"{image_id}/saliency"] = single
+            arrays[f"{image_id}/roi"] = roi if roi.dtype == np.uint8 else (roi >> 8).astype(np.uint8)
+        return entries, arrays
+
+    def _corners(self, fold: str, images: list[dict[str, Any]]) -> dict[str, tuple[int, int, int]]:
+        found = {}
+        for shard in {image["shard"] for image in images}:
+            file = self.results / "attention" / fold / "rois" / f"{shard}.parquet"
+            table = read_table(file, "rois", ["image_id", "row_px", "col_px", "side_px"])
+            for roi in table.to_pylist():
+                found[roi["image_id"]] = (roi["row_px"], roi["col_px"], roi["side_px"])
+        return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scores", type=Path, required=True, help="scores/exams.parquet")
+    parser.add_argument("--images", type=Path, required=True, help="cohort/images.parquet")
+    parser.add_argument(
+        "--results", type=Path, required=True, help="the study's folder, with the folds' models"
+    )
+    parser.add_argument("--shards", type=Path, required=True, help="folder of the shards")
+    parser.add_argument("--top-fraction", type=float, required=True, help="as in locate_coa")
+    parser.add_argument("--settings", type=json_object, required=True)
+    parser.add_argument("--compute", type=json_object, required=True)
+    parser.add_argument("--maps", type=Path, required=True, help="written: arrays and their index (npz)")
+    args = parser.parse_args(argv)
+    start_logging()
+
+    settings, compute = Settings(**args.settings), Compute(**args.compute)
+    compute.prepare()
+    exams = chosen_exams(read_table(args.scores, "exam_scores").to_pylist(), settings.n_each)
+    names = {"image_id", "exam_id", "laterality", "view", "outcome", "target", *PLACE_COLUMNS}
+    wanted = {exam["exam_id"] for exam in exams}
+    images: dict[str, list[dict[str, Any]]] = {}
+    for image in read_table(args.images, "images", sorted(names)).to_pylist():
+        if image["exam_id"] in wanted:
+            images.setdefault(image["exam_id"], []).append(image)
+    explainer = _Explainer(args.results, args.shards, compute)
+    index: list[dict[str, Any]] = []
+    arrays: dict[str, np.ndarray] = {}
+    for exam in exams:
+        shown = sorted(images[exam["exam_id"]], key=lambda i: (i["view"], i["laterality"] == "L"))
+        entries, maps = explainer.explain(exam, shown, args.top_fraction)
+        index += entries
+        arrays |= maps
+    with replacing(args.maps) as scratch:
+        np.savez_compressed(scratch, **{"index": np.array(json.dumps(index)), **arrays})  # type: ignore[arg-type]
+    log.info("%d exams, %d images explained", len(exams), len(index))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""Join the label table to the indexes and shards: who is in the cohort, with which target, and who is not.
+
+An exam is in the cohort if it has a label, one image per expected view and breast, and fulfils the settings.
+Every file, exam and label that is out stands in the `excluded` table with one reason. Targets follow the outcome:
+
+    screen_detected   1 for the affected breast, none for the other one; 1 for both where both are affected;
+                      none at all where the side is not known (the exam is then evaluated, not trained on)
+    interval, prior   0, or none with "leave_out"
+    benign, normal    0
+"""
+
+import argparse
+import importlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mammo_steps.core.eligibility import Rules, exam_frame, exam_reasons
+from mammo_steps.core.files import write_json
+from mammo_steps.core.flow import check_sums, excluded_rows, flow_chart
+from mammo_steps.core.ids import Pseudonyms, read_key
+from mammo_steps.core.labels import ExamLabel, LabelReader
+from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.tables import read_table, write_table
+from mammo_steps.core.terms import LATERALITIES, TABLES, Outcome, Reason
+
+log = logging.getLogger("list_images")
+
+FROM_SHARD = ("height_px", "width_px", "breast_area_px", "breast_row", "breast_col", "flipped",
+              "holistic_row_group", "holistic_height_px", "holistic_width_px")  # fmt: skip
+IN_TRAINING = ("negative", "leave_out")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an exam of the cohort is.
+
+    views                 expected once for each breast
+    extra_images          an exam with more images than that: "exclude" it (the paper), or keep the "largest"
+                          image of each view
+    age_range             first and last age in years, or null
+    follow_up_months      follow-up that `normal` needs, or else a later cancer-free exam; null = none. A
+                          label table without follow-up is taken at its word
+    interval_in_training  "negative" (the paper) or "leave_out"
+    prior_in_training     the same for exams before a later cancer
+    """
+
+    views: Sequence[str]
+    extra_images: str
+    age_range: Sequence[float] | None
+    follow_up_months: float | None
+    interval_in_training: str
+    prior_in_training: str
+
+    def __post_init__(self) -> None:
+        if self.extra_images not in ("exclude", "largest"):
+            raise ValueError(f"extra_images is {self.extra_images!r}, wanted exclude or largest")
+        for value in (self.interval_in_training, self.prior_in_training):
+            if value not in IN_TRAINING:
+                raise ValueError(f"..._in_training is {value!r}, wanted one of {', '.join(IN_TRAINING)}")
+
+    @property
+    def slots(self) -> list[str]:
+        """The images of a complete exam, such as L-CC."""
+        return [f"{laterality}-{view}" for laterality in LATERALITIES for view in self.views]
+
+    def rules(self, has_follow_up: bool) -> Rules:
+        return Rules(
+            age_range=None if self.age_range is None else (self.age_range[0], self.age_range[1]),
+            follow_up_months=self.follow_up_months if has_follow_up else None,
+            n_images=len(self.slots) if self.extra_images == "exclude" else None,
+        )
+
+
+def read_shards(paths: Sequence[Path]) -> pd.DataFrame:
+    """All shards' `images` tables, their `reason` as `pixel_reason`; a shard's name is its folder's."""
+    columns = ["image_id", "reason", "recipe", *FROM_SHARD]
+    tables = [read_table(path, "shard_images", columns).to_pandas() for path in paths]
+    shards: pd.DataFrame = pd.concat(
+        [table.assign(shard=path.parent.name) for path, table in zip(paths, tables, strict=True)],
+        ignore_index=True,
+    )
+    if shards["recipe"].nunique() > 1:
+        n_shards = shards.groupby("recipe")["shard"].nunique().to_dict()
+        raise ValueError(f"shards of different recipes (recipe: shards) {n_shards}: rerun make_shards")
+    return shards.drop(columns="recipe").rename(columns={"reason": "pixel_reason"})
+
+
+def read_files(indexes: Sequence[Path], shard_images: Sequence[Path]) -> pd.DataFrame:
+    """One row per file of the archive, with what its shard says of it.
+
+    `reason` is why the file is out, NaN = usable; `level` says by what: `file` (header) or `image` (pixels).
+    """
+    index = pd.concat([read_table(path, "index").to_pandas() for path in indexes], ignore_index=True)
+    shards = read_shards(shard_images)
+    joined: pd.DataFrame = index.drop(columns=["height_px", "width_px"]).merge(
+        shards, on=["shard", "image_id"], how="left", validate="many_to_one", indicator="found"
+    )
+    n_found = int((joined["found"] == "both").sum())
+    n_taken = int(index["reason"].isna().sum())
+    if not n_found == n_taken == len(shards):
+        raise ValueError(
+            f"the indexes send {n_taken} images to shards, the shards hold {len(shards)}, {n_found} are in "
+            "both: index and shards are of different runs; rerun index_archive and make_shards"
+        )
+    taken = joined["reason"].isna()
+    again = joined[taken].duplicated("image_id").reindex(joined.index, fill_value=False)
+    joined.loc[again, "reason"] = Reason.DUPLICATE_INSTANCE.value  # the same image in a second intake
+    joined["level"] = "file"
+    joined["level"] = joined["level"].mask(joined["reason"].isna(), "image")
+    joined["reason"] = joined["reason"].fillna(joined["pixel_reason"])
+    joined["slot"] = joined["laterality"] + "-" + joined["view"]
+    return joined.drop(columns=["found", "pixel_reason"])
+
+
+def label_frame(labels: Sequence[ExamLabel], pseudonyms: Pseudonyms) -> pd.DataFrame:
+    """The labels by hashed exam_id; `row` is the line in the source."""
+    frame = pd.DataFrame([vars(label) for label in labels])
+    frame["outcome"] = [label.outcome.value for label in labels]
+    frame["exam_id"] = [pseudonyms.exam(label.exam_id) for label in labels]
+    frame["patient_id"] = [pseudonyms.patient(label.patient_id) for label in labels]
+    again = frame["exam_id"].duplicated(keep=False)
+    if again.any():
+        raise ValueError(
+            f"label table: {int(again.sum())} rows share an exam with another, such as lines "
+            f"{frame.loc[again, 'row'].head(10).tolist()}; wanted one row per exam"
+        )
+    return frame.rename(columns={"patient_id": "label_patient_id"}).set_index("exam_id")
+
+
+def training_targets(images: pd.DataFrame, settings: Settings) -> pd.Series:
+    """1, 0 or NaN per image; needs its outcome, laterality and the exam's cancer_laterality."""
+    outcome, side = images["outcome"], images["cancer_laterality"]
+    zero = [Outcome.NORMAL, Outcome.BENIGN]
+    zero += [Outcome.INTERVAL] if settings.interval_in_training == "negative" else []
+    zero += [Outcome.PRIOR] if settings.prior_in_training == "negative" else []
+    affected = (side == images["laterality"]) | (side == "both")
+    targets = pd.Series(float("nan"), index=images.index)
+    targets = targets.mask(outcome.isin(zero), 0.0)
+    return targets.mask((outcome == Outcome.SCREEN_DETECTED) & affected, 1.0)
+
+
+def without_extra_images(files: pd.DataFrame, exams: pd.DataFrame, slots: Sequence[str]) -> pd.DataFrame:
+    """The files with all but the largest image of each view of the cohort's exams out, as extra images."""
+    of_cohort = files["exam_id"].isin(exams.index[exams["reason"].isna()])
+    usable = files[files["reason"].isna() & of_cohort]
+    area = usable["height_px"] * usable["width_px"]
+    by_size = usable.assign(area=-area).sort_values(["area", "image_id"])
+    keep = by_size[by_size["slot"].isin(slots)].drop_duplicates(["exam_id", "slot"]).index
+    extra = usable.index.difference(keep)
+    return files.assign(reason=files["reason"].mask(files.index.isin(extra), Reason.EXTRA_IMAGES.value))
+
+
+def cohort_tables(
+    files: pd.DataFrame, exams: pd.DataFrame, settings: Settings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(`images`, `labels`) of the cohort, sorted by id."""
+    kept = exams[exams["reason"].isna()].rename_axis("exam_id").reset_index()
+    joined = kept[["exam_id", "outcome", "cancer_laterality"]]
+    images = files[files["reason"].isna()].merge(joined, on="exam_id", validate="many_to_one")
+    images["target"] = training_targets(images, settings)
+    images = images.sort_values("image_id", ignore_index=True)
+    return images[list(TABLES["images"])], kept[list(TABLES["labels"])].sort_values("exam_id")
+
+
+def notes_of(labels: pd.DataFrame, kept: pd.DataFrame, settings: Settings) -> list[str]:
+    """What a reader of the flow chart has to know beside the numbers."""
+    notes = []
+    if settings.follow_up_months is not None and labels["follow_up_months"].isna().all():
+        notes.append(
+            "The label table states no follow-up (column follow_up_months): `normal` is taken as given."
+        )
+    unknown_side = (kept["outcome"] == Outcome.SCREEN_DETECTED) & kept["cancer_laterality"].isna()
+    if unknown_side.any():
+        n = int(unknown_side.sum())
+        notes.append(f"{n} screen-detected exam(s) of unknown side are evaluated, not trained on.")
+    undated = kept["exam_year"].isna() & kept["patient_id"].duplicated(keep=False)
+    if undated.any():
+        notes.append(
+            f"{int(undated.sum())} exam(s) of women with several have no date: whether they came after a "
+            "cancer, or were followed by a cancer-free exam, could not be told."
+        )
+    return notes
+
+
+def read_dataset_labels(dataset: str, path: Path) -> list[ExamLabel]:
+    """The labels as the adapter `mammo_steps.datasets.<dataset>` reads them."""
+    adapter: LabelReader = importlib.import_module(f"mammo_steps.datasets.{dataset}")
+    return adapter.read_labels(path)
+
+
+def refuse_empty(images: pd.DataFrame, excluded: pd.DataFrame) -> None:
+    if images.empty:
+        reasons = (excluded["level"] + " " + excluded["reason"]).value_counts().head(6)
+        counts = ", ".join(f"{reason} {n}" for reason, n in reasons.items())
+        raise ValueError(
+            f"no exam is left for the cohort; left out: {counts}. Many `no_label` or `no_exam`: the label table's "
+            "exam_id is not the header field that the config names. Many `incomplete_exam`: the config expects "
+            "views that the archive does not have"
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--indexes", type=Path, nargs="+", required=True, help="index.parquet of each intake")
+    parser.add_argument(
+        "--shard-images", type=Path, nargs="+", required=True, help="<shard>/images.parquet of each"
+    )
+    parser.add_argument(
+        "--labels", type=Path, required=True, help="label table, as the dataset's adapter wants"
+    )
+    parser.add_argument(
+        "--dataset", required=True, help="adapter in mammo_steps/datasets, such as own_archive"
+    )
+    key = parser.add_mutually_exclusive_group(required=True)
+    key.add_argument("--key-file", type=Path, help="file with the key of the pseudonyms")
+    key.add_argument("--key", help="the key itself, for public data only")
+    parser.add_argument(
+        "--settings", type=json_object, required=True, help="JSON: what an exam of the cohort is"
+    )
+    for name, what in (("images", "images"), ("labels-out", "exams"), ("excluded", "what is out")):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=f"written: {what} (Parquet)")
+    parser.add_argument("--flow", type=Path, required=True, help="written: numbers of the flow chart (JSON)")
+    args = parser.parse_args(argv)
+    start_logging()
+
+    settings = Settings(**args.settings)
+    pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
+    labels = label_frame(read_dataset_labels(args.dataset, args.labels), pseudonyms)
+    files = read_files(args.indexes, args.shard_images)
+    log.info("%d files, %d labels", len(files), len(labels))
+    exams = exam_frame(files, labels, settings.slots)
+    exams["reason"] = exam_reasons(exams, settings.rules(bool(labels["follow_up_months"].notna().any())))
+    if settings.extra_images == "largest":
+        files = without_extra_images(files, exams, settings.slots)
+    images, kept = cohort_tables(files, exams, settings)
+    excluded = excluded_rows(files, exams, labels)
+    check_sums(files, exams, labels, images, excluded)
+    refuse_empty(images, excluded)
+    write_table(args.images, "images", dict(images.items()))
+    write_table(args.labels_out, "labels", dict(kept.items()))
+    write_table(args.excluded, "excluded", dict(excluded.items()))
+    write_json(args.flow, flow_chart(files, exams, excluded, notes_of(labels, kept, settings)))
+    log.info(
+        "%d images of %d exams; out: %s",
+        *(len(images), len(kept), excluded["level"].value_counts().to_dict()),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Score every image that a fold needs with its holistic model, and find its centre of attention (COA).
+
+One forward and one backward pass per image give the margin and the saliency map. The map's target is the margin for
+every image, never the image's label. Images: all of the test women; of the validation women those with a target;
+of the training women the positives and the negatives that the attention model may draw.
+"""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+from tqdm import tqdm
+
+from mammo_steps.core.batches import scored_square, scoring_batches
+from mammo_steps.core.breast import breast_mask
+from mammo_steps.core.cohort import PLACE_COLUMNS, fold_images, pool_of, validation_of
+from mammo_steps.core.compute import Compute
+from mammo_steps.core.image_store import ImageStore, holistic_frame, holistic_places
+from mammo_steps.core.network import NetworkSettings, load_network, read_facts, start_network
+from mammo_steps.core.saliency import Attention, attention_of, saliency_maps
+from mammo_steps.core.sampling import limited
+from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.tables import write_rows
+from mammo_steps.core.terms import Role
+
+log = logging.getLogger("locate_coa")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """top_fraction   share of the input's pixels whose centroid is the COA (the paper: 0.01)
+    batch_size        images per pass
+    negative_exams    from how many negative exams the fold's attention model may draw; null = all. Bounds the
+                      number of ROIs on disk.
+    """
+
+    top_fraction: float
+    batch_size: int
+    negative_exams: int | None
+
+
+def wanted_rows(rows: list[dict[str, Any]], settings: Settings, seed: int, fold: int) -> list[dict[str, Any]]:
+    """The rows of `fold_images` that the fold scores or trains its attention model on."""
+    pool = limited(pool_of(rows), settings.negative_exams, seed, fold)
+    wanted = pool.image_ids | set(validation_of(rows))
+    return [row for row in rows if row["role"] == Role.TEST or row["image_id"] in wanted]
+
+
+class _Locator:
+    """A network and the frame it sees images in."""
+
+    def __init__(self, network: nn.Module, input_px: int, crop: str, settings: Settings) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.input_px, self.crop, self.settings = input_px, crop, settings
+
+    def locate(
+        self, rows: list[dict[str, Any]], shards: Path, fold: int, compute: Compute
+    ) -> list[dict[str, Any]]:
+        """Rows of the `holistic_scores` table, in the order of image_id."""
+        self.network.to(compute.torch_device)
+        by_id = {row["image_id"]: row for row in rows}
+        ids = sorted(
+            by_id, key=lambda i: (by_id[i]["shard"], i)
+        )  # shard by shard, so that few files are open
+        store = ImageStore(holistic_places(rows, shards, self.input_px, self.crop))
+        batches = scoring_batches(store, ids, self.input_px, self.settings.batch_size, compute.torch_device)
+        found = []
+        masks = ImageStore(store.places)  # a second reader: the first one is at work in its own thread
+        with tqdm(total=len(ids), unit="image", disable=None) as bar:
+            for batch, grey in batches:
+                margin, saliency = saliency_maps(self.network, grey)
+                values, maps = margin.double().cpu().tolist(), saliency.float().cpu().numpy()
+                for image_id, value, single in zip(batch, values, maps, strict=False):
+                    where = self._where(by_id[image_id], single, masks)
+                    found.append({**_who(by_id[image_id], fold), "margin": value, **where})
+                bar.update(len(batch))
+        return sorted(found, key=lambda row: str(row["image_id"]))
+
+    def _where(self, row: dict[str, Any], saliency: np.ndarray, masks: ImageStore) -> dict[str, Any]:
+        """The COA in stored pixels, and how the top pixels lie."""
+        frame = holistic_frame(row, self.input_px, self.crop)
+        attention = attention_of(saliency, frame.valid_box, self.settings.top_fraction)
+        if attention.is_empty:
+            return {
+                "coa_row": row["breast_row"],
+                "coa_col": row["breast_col"],
+                "coa_fallback": True,
+                "top_outside_breast": 0.0,
+                "top_spread_px": 0.0,
+            }
+        coa_row, coa_col = frame.to_stored(attention.row, attention.col)
+        place = masks.places[row["image_id"]]
+        canvas = breast_mask(masks.canvas(row["image_id"]))
+        mask = scored_square(_resized(canvas, frame.canvas_px), place, self.input_px)
+        stored_per_input = frame.stored_px[0] / frame.canvas_px[0]
+        return {
+            "coa_row": coa_row,
+            "coa_col": coa_col,
+            "coa_fallback": False,
+            "top_outside_breast": float(1 - mask[attention.rows, attention.cols].mean()),
+            "top_spread_px": _spread(attention) * stored_per_input,
+        }
+
+
+def _resized(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(h, w) mask at another size, nearest neighbour."""
+    rows, cols = (np.arange(n) * m // n for n, m in zip(shape, mask.shape, strict=True))
+    return mask[np.ix_(rows, cols)]
+
+
+def _spread(attention: Attention) -> float:
+    """Root mean square distance of the top pixels from their centroid, in input pixels."""
+    squares = (attention.rows - attention.row) ** 2 + (attention.cols - attention.col) ** 2
+    return float(np.sqrt(squares.mean()))
+
+
+def _who(row: dict[str, Any], fold: int) -> dict[str, Any]:
+    return {
+        **{name: row[name] for name in ("image_id", "patient_id", "exam_id", "laterality", "view", "role")},
+        "fold": fold,
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=Path, required=True, help="cohort/images.parquet")
+    parser.add_argument("--roles", type=Path, required=True, help="cohort/roles.parquet")
+    parser.add_argument("--shards", type=Path, required=True, help="folder of the shards")
+    parser.add_argument("--model", type=Path, required=True, help="the fold's holistic weights")
+    parser.add_argument("--fold", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--settings", type=json_object, required=True)
+    parser.add_argument("--compute", type=json_object, required=True)
+    parser.add_argument(
+        "--untrained",
+        action="store_true",
+        help="use an untrained network of the same kind, and test images only: a baseline of localisation",
+    )
+    parser.add_argument("--coas", type=Path, required=True, help="written: margins and COAs")
+    args = parser.parse_args(argv)
+    start_logging()
+
+    settings, compute = Settings(**args.settings), Compute(**args.compute)
+    compute.prepare()
+    columns = ["exam_id", "laterality", "view", "target", "breast_col", *PLACE_COLUMNS]
+    rows = fold_images(args.images, args.roles, args.fold, columns)
+    facts = read_facts(args.model)
+    if args.untrained:
+        rows = [row for row in rows if row["role"] == Role.TEST]
+        network = start_network(NetworkSettings(facts["backbone"]), args.seed)
+    else:
+        rows = wanted_rows(rows, settings, args.seed, args.fold)
+        network = load_network(args.model)
+    log.info("fold %d: %d images on %s", args.fold, len(rows), compute.torch_device)
+    locator = _Locator(network, facts["input_px"], facts["crop"], settings)
+    found = locator.locate(rows, args.shards, args.fold, compute)
+    write_rows(args.coas, "holistic_scores", found)
+    n_fallback = sum(row["coa_fallback"] for row in found)
+    log.info(
+        "fold %d: %d COAs written, %d of empty maps (breast centroid)", args.fold, len(found), n_fallback
+    )
+
+
+if __name__ == "__main__":
+    main()

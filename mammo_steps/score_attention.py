@@ -1,0 +1,54 @@
+"""Score one fold's ROIs with its attention model."""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mammo_steps.core.compute import Compute
+from mammo_steps.core.image_store import ImageStore, roi_places
+from mammo_steps.core.inference import Scoring, score_images
+from mammo_steps.core.network import load_network, read_facts
+from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.tables import read_table, write_rows
+from mammo_steps.core.terms import TABLES
+
+log = logging.getLogger("score_attention")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """batch_size: ROIs per pass."""
+
+    batch_size: int
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--coas", type=Path, required=True, help="the fold's holistic/{fold}/images.parquet")
+    parser.add_argument("--rois", type=Path, required=True, help="folder of the fold's ROI files")
+    parser.add_argument("--images", type=Path, required=True, help="cohort/images.parquet")
+    parser.add_argument("--model", type=Path, required=True, help="the fold's attention weights")
+    parser.add_argument("--settings", type=json_object, required=True)
+    parser.add_argument("--compute", type=json_object, required=True)
+    parser.add_argument("--scores", type=Path, required=True, help="written: margins")
+    args = parser.parse_args(argv)
+    start_logging()
+
+    settings, compute = Settings(**args.settings), Compute(**args.compute)
+    compute.prepare()
+    who = [name for name in TABLES["attention_scores"] if name != "margin"]
+    rows = read_table(args.coas, "holistic_scores", who).sort_by("image_id").to_pylist()
+    shards = read_table(args.images, "images", ["shard"])["shard"].unique().to_pylist()
+    store = ImageStore(roi_places(args.rois, shards))
+    ids = sorted((row["image_id"] for row in rows), key=lambda i: (str(store.places[i].file), i))
+    how = Scoring(read_facts(args.model)["input_px"], settings.batch_size)
+    network = load_network(args.model).to(compute.torch_device)
+    found = score_images(network, store, ids, how, compute)
+    write_rows(args.scores, "attention_scores", [{**row, "margin": found[row["image_id"]]} for row in rows])
+    log.info("%d ROIs scored on %s", len(rows), compute.torch_device)
+
+
+if __name__ == "__main__":
+    main()

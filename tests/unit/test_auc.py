@@ -1,0 +1,197 @@
+import csv
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from mammo_steps.core.auc import (
+    Estimate,
+    auc,
+    bootstrap_aucs,
+    clustered,
+    delong,
+    difference,
+    interval,
+    placements,
+)
+
+FORMS = ("", "_logit", "_score")
+
+
+def reader_study(folder: Path):
+    study = folder / "golden" / "reader_study"
+    reference = json.loads((study / "reference.json").read_text())
+    with (study / "reader_study.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    positive = np.array([row["label"] == "1" for row in rows])
+    exam = np.unique([row["case_ID"] for row in rows], return_inverse=True)[1]
+    scores = {name: np.array([float(row[name]) for row in rows]) for name in reference["models"]}
+    return reference, positive, exam, scores
+
+
+def test_auc_counts_pairs_and_gives_ties_one_half():
+    # positives 3, 1; negatives 1, 0, 2: pairs won 3 + 1, tied 1, of 6
+    scores = np.array([3.0, 1.0, 1.0, 0.0, 2.0])
+    positive = np.array([True, True, False, False, False])
+    assert auc(scores, positive) == pytest.approx(4.5 / 6)
+    of_positives, of_negatives = placements(scores, positive)
+    assert of_positives.tolist() == pytest.approx([1.0, 0.5])
+    assert of_negatives.tolist() == pytest.approx([0.75, 1.0, 0.5])
+
+
+@pytest.mark.parametrize("levels", [3, 10, 10_000])
+def test_auc_agrees_with_scikit_learn(levels):
+    generator = np.random.default_rng(levels)
+    for _ in range(20):
+        positive = generator.random(200) < 0.2
+        positive[:2] = [True, False]
+        scores = generator.integers(0, levels, 200).astype(float) + positive
+        assert auc(scores, positive) == pytest.approx(roc_auc_score(positive, scores), abs=1e-12)
+
+
+def test_delong_equals_the_reference_of_eight_rows_with_ties(test_data):
+    tiny = reader_study(test_data)[0]["tiny"]
+    scores, positive = np.array([tiny["s1"], tiny["s2"]]), np.array(tiny["y"]) == 1
+    aucs, covariance = delong(scores, positive)
+    assert aucs == pytest.approx(tiny["auc"], abs=1e-6)
+    assert covariance == pytest.approx(np.array(tiny["cov"]), abs=1e-6)
+    test = difference(aucs, covariance)
+    assert (test.z, test.p) == pytest.approx((tiny["z"], tiny["p"]), abs=1e-6)
+
+
+def test_delong_and_clustered_variance_equal_the_reader_study(test_data):
+    reference, positive, exam, scores = reader_study(test_data)
+    for name, wanted in reference["models"].items():
+        aucs, covariance = delong(scores[name][None], positive)
+        estimate = Estimate(aucs[0], covariance[0, 0], positive.sum(), (~positive).sum())
+        assert aucs[0] == pytest.approx(wanted["auc"], abs=1e-6)
+        assert covariance[0, 0] == pytest.approx(wanted["delong_var"], abs=1e-6)
+        plain, logit = interval(estimate, ""), interval(estimate, "_logit")
+        assert (plain.low, plain.high) == pytest.approx(wanted["delong_ci95"], abs=1e-6)
+        assert (logit.low, logit.high) == pytest.approx(wanted["delong_logit_ci95"], abs=1e-6)
+        by_exam = clustered(scores[name][None], positive, exam)[1]
+        assert by_exam[0, 0] ** 0.5 == pytest.approx(wanted["clustered_se"], abs=1e-6)
+
+
+def test_paired_tests_equal_the_reader_study(test_data):
+    reference, positive, exam, scores = reader_study(test_data)
+    for pair, wanted in reference["pairs"].items():
+        both = np.stack([scores[name] for name in pair.split("|")])
+        test = difference(*delong(both, positive))
+        assert (test.delta, test.z, test.p) == pytest.approx(
+            (wanted["delta"], wanted["delong_z"], wanted["delong_p"]), abs=1e-6
+        )
+        assert (test.low, test.high) == pytest.approx(wanted["delta_ci95"], abs=1e-6)
+        by_exam = difference(*clustered(both, positive, exam))
+        assert (by_exam.z, by_exam.p) == pytest.approx(
+            (wanted["clustered_z"], wanted["clustered_p"]), abs=1e-6
+        )
+
+
+def test_bootstrap_of_exams_is_near_the_reader_study(test_data):
+    reference, positive, exam, scores = reader_study(test_data)
+    name = "AI_GMIC_top5_POM"
+    one_stratum = np.zeros(exam.max() + 1, dtype=int)
+    draws = bootstrap_aucs(scores[name][None], positive, exam, one_stratum, (1000, np.random.default_rng(0)))
+    low, high = np.percentile(draws[:, 0], [2.5, 97.5])
+    assert (low, high) == pytest.approx(
+        reference["models"][name]["bootstrap_2000"]["exam"]["pct_ci95"], abs=0.01
+    )
+
+
+def test_bootstrap_draws_whole_women_and_keeps_each_stratum_size():
+    # two women with cancer and two without, two exams each with equal scores: a draw repeats whole women,
+    # so the AUC of any draw is a mean of four comparisons of women: 0, 1/4, .., 1
+    scores = np.array([[4.0, 4, 2, 2, 3, 3, 1, 1]])
+    positive = np.array([True] * 4 + [False] * 4)
+    woman = np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    stratum = np.array([1, 1, 0, 0])
+    draws = bootstrap_aucs(scores, positive, woman, stratum, (200, np.random.default_rng(1)))
+    assert set(np.unique(draws)) <= {0.0, 0.25, 0.5, 0.75, 1.0}
+    assert len(np.unique(draws)) > 2
+
+
+def test_bootstrap_without_resampling_noise_is_the_auc_and_leaves_unread_exams_out():
+    scores = np.array([[3.0, 1.0, 1.0, 0.0, 2.0], [3.0, np.nan, 1.0, 0.0, np.nan]])
+    positive = np.array([True, True, False, False, False])
+    each_its_own = np.arange(5)
+    draws = bootstrap_aucs(scores, positive, each_its_own, each_its_own, (1, np.random.default_rng(0)))
+    assert draws[0].tolist() == pytest.approx([4.5 / 6, 1.0])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_interval_stays_within_zero_and_one_and_contains_the_auc(form):
+    for value in (0.001, 0.3, 0.5, 0.987, 0.999):
+        for m, n in ((2, 3), (60, 1440)):
+            found = interval(Estimate(value, 0.5 * value * (1 - value) / m, m, n), form)
+            assert 0 <= found.low < value < found.high <= 1
+            assert found.method == "delong" + form
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_perfect_auc_gets_an_interval_of_some_width_and_says_how(form):
+    scores, positive = np.arange(10.0), np.arange(10) >= 6
+    aucs, covariance = delong(scores[None], positive)
+    found = interval(Estimate(aucs[0], covariance[0, 0], 4, 6), form)
+    assert found.method == "hanley_mcneil_score"
+    assert found.high == 1.0
+    assert 0.4 < found.low < 0.9
+
+
+def test_constant_scores_and_single_positives_get_a_named_fallback():
+    positive = np.array([True, False, False])
+    aucs, covariance = delong(np.zeros((1, 3)), positive)
+    assert aucs[0] == 0.5
+    found = interval(Estimate(aucs[0], covariance[0, 0], 1, 2), "_logit")
+    assert found.method == "hanley_mcneil_score"
+    assert 0 <= found.low < 0.5 < found.high <= 1
+
+
+def test_score_interval_of_one_against_one_is_wilson_of_one_trial():
+    # with one exam each Hanley and McNeil's variance is theta (1 - theta), Wilson's with n = 1
+    z2 = 1.959963984540054**2
+    found = interval(Estimate(1.0, float("nan"), 1, 1), "_score")
+    assert found.low == pytest.approx(1 / (1 + z2))
+    assert found.high == 1.0
+
+
+def test_score_interval_covers_better_than_plain_delong_at_high_auc():
+    generator = np.random.default_rng(3)
+    positive = np.arange(330) < 30
+    missed = {"": 0, "_score": 0}
+    for _ in range(200):
+        scores = generator.standard_normal(330) + 2.2 * positive  # true AUC: Phi(2.2 / sqrt 2) = 0.9401
+        aucs, covariance = delong(scores[None], positive)
+        for form in missed:
+            found = interval(Estimate(aucs[0], covariance[0, 0], 30, 300), form)
+            missed[form] += not found.low <= 0.9401 <= found.high
+    assert missed["_score"] <= 12 < missed[""]
+
+
+def test_a_missing_class_a_nan_and_a_wrong_shape_are_refused():
+    with pytest.raises(ValueError, match="3 positive, 0 negative"):
+        auc(np.arange(3.0), np.ones(3, dtype=bool))
+    with pytest.raises(ValueError, match="1 of 3 scores are not finite"):
+        auc(np.array([1.0, np.nan, 2.0]), np.array([True, False, False]))
+    with pytest.raises(ValueError, match=r"shape \(3,\)"):
+        auc(np.arange(3.0), np.ones(2, dtype=bool))
+    with pytest.raises(ValueError, match="interval form is 'wald'"):
+        interval(Estimate(0.5, 0.1, 2, 2), "wald")
+
+
+def test_a_difference_without_spread_has_no_p_value():
+    test = difference(np.array([1.0, 1.0]), np.zeros((2, 2)))
+    assert test.delta == 0.0
+    assert np.isnan(test.z) and np.isnan(test.p)
+
+
+def test_one_hundred_fifty_thousand_exams_take_about_a_second():
+    generator = np.random.default_rng(0)
+    positive = np.arange(150_000) < 1000
+    scores = generator.standard_normal((3, positive.size)) + positive
+    start = time.perf_counter()
+    delong(scores, positive)
+    assert time.perf_counter() - start < 5

@@ -1,0 +1,108 @@
+# Per fold: full-resolution ROIs around the centres of attention, the attention model, its scores.
+
+
+rule crop_rois:
+    input:
+        coas=f"{R}/holistic/{{fold}}/images.parquet",
+        images=f"{SHARD_ROOT}/shards/{{shard}}/images.parquet",
+        tiles=f"{SHARD_ROOT}/shards/{{shard}}/tiles.parquet",
+    output:
+        rois=f"{R}/attention/{{fold}}/rois/{{shard}}.parquet",
+    log:
+        log_of("crop_rois", "fold", "shard"),
+    params:
+        code=code("crop_rois"),
+        settings=settings("crop_rois"),
+    shell:
+        """
+        {PYTHON:q} -m mammo_steps.crop_rois \
+            --coas {input.coas:q} --shard-images {input.images:q} --tiles {input.tiles:q} \
+            --settings {params.settings:q} --rois {output.rois:q} &>{log:q}
+        """
+
+
+def fold_rois(wildcards):
+    return [f"{R}/attention/{wildcards.fold}/rois/{shard}.parquet" for shard in SHARDS]
+
+
+rule train_attention:
+    input:
+        images=f"{R}/cohort/images.parquet",
+        roles=f"{R}/cohort/roles.parquet",
+        rois=fold_rois,
+        start=f"{R}/holistic/{{fold}}/model.safetensors",
+    output:
+        model=f"{R}/attention/{{fold}}/model.safetensors",
+        history=f"{R}/attention/{{fold}}/history.csv",
+        run=f"{R}/attention/{{fold}}/run.json",
+    log:
+        log_of("train_attention", "fold"),
+    params:
+        code=code("train_attention"),
+        rois=lambda wildcards: f"{R}/attention/{wildcards.fold}/rois",
+        settings=settings("train_attention"),
+        compute=COMPUTE,
+        seed=config["seed"],
+        fold=fold_number,
+    threads: TORCH_THREADS
+    resources:
+        gpu=GPUS,
+        mem_mb=16000,
+    shell:
+        """
+        {PYTHON:q} -m mammo_steps.train_attention \
+            --images {input.images:q} --roles {input.roles:q} --rois {params.rois:q} \
+            --start {input.start:q} --fold {params.fold} --seed {params.seed} \
+            --settings {params.settings:q} --compute {params.compute:q} \
+            --model {output.model:q} --history {output.history:q} --run {output.run:q} &>{log:q}
+        """
+
+
+rule score_attention:
+    input:
+        images=f"{R}/cohort/images.parquet",
+        coas=f"{R}/holistic/{{fold}}/images.parquet",
+        rois=fold_rois,
+        model=f"{R}/attention/{{fold}}/model.safetensors",
+    output:
+        scores=f"{R}/attention/{{fold}}/images.parquet",
+    log:
+        log_of("score_attention", "fold"),
+    params:
+        code=code("score_attention"),
+        rois=lambda wildcards: f"{R}/attention/{wildcards.fold}/rois",
+        settings=settings("score_attention"),
+        compute=COMPUTE,
+    threads: TORCH_THREADS
+    resources:
+        gpu=GPUS,
+        mem_mb=16000,
+    shell:
+        """
+        {PYTHON:q} -m mammo_steps.score_attention \
+            --images {input.images:q} --coas {input.coas:q} --rois {params.rois:q} --model {input.model:q} \
+            --settings {params.settings:q} --compute {params.compute:q} \
+            --scores {output.scores:q} &>{log:q}
+        """
+
+
+rule score_exams:
+    input:
+        exams=f"{R}/cohort/exams.parquet",
+        images=f"{R}/cohort/images.parquet",
+        holistic=expand(f"{R}/holistic/{{fold}}/images.parquet", fold=FOLDS),
+        attention=expand(f"{R}/attention/{{fold}}/images.parquet", fold=FOLDS),
+    output:
+        scores=f"{R}/scores/exams.parquet",
+    log:
+        log_of("score_exams"),
+    params:
+        code=code("score_exams"),
+        settings=settings("score_exams"),
+    shell:
+        """
+        {PYTHON:q} -m mammo_steps.score_exams \
+            --exams {input.exams:q} --images {input.images:q} \
+            --holistic {input.holistic:q} --attention {input.attention:q} \
+            --settings {params.settings:q} --out {output.scores:q} &>{log:q}
+        """

@@ -1,0 +1,72 @@
+# Reads and checks the config, and names what every rule file uses: R, P, PYTHON, FOLDS, SHARDS, settings, code.
+import json
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version, update_config, validate
+
+min_version("9.27")
+
+REPO = Path(workflow.basedir).resolve().parent
+sys.path.insert(0, str(REPO))
+# jobs run `python -m mammo_steps.<step>`: they find the package whatever the working directory is
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(REPO)] + [p for p in [os.environ.get("PYTHONPATH")] if p]
+)
+
+from mammo_steps.core.fingerprint import code_fingerprint
+from mammo_steps.core.study import StudyError, check_study, read_config
+
+
+def stop(error):
+    """End with a message for the user, without a traceback."""
+    raise WorkflowError(str(error)) from None
+
+
+# config/config.yaml, over it a site's config/local.yaml, over both what --configfile and --config gave
+given = dict(config)
+config.clear()
+config.update(read_config(REPO / "config"))
+update_config(config, given)
+validate(config, "../schemas/config.schema.yaml")
+
+PYTHON = sys.executable
+try:
+    study = check_study(config, REPO, check_files=workflow.is_main_process)
+except StudyError as error:
+    stop(error)
+R, P = study.results, study.private  # P holds file paths and the key: never below results
+INTAKES, SHARDS, FOLDS = study.intakes, study.shards, study.folds
+SHARD_ROOT = study.shard_root  # R, or another study's results
+KEY = study.key_flag  # --key-file, or --key where the config holds a public one
+KEY_FILE = study.key_file  # a list, empty for a public key
+DEMO = config["make_demo_cohort"] is not None
+GPUS = 0 if config["compute"]["device"] == "cpu" else 1
+COMPUTE = json.dumps(config["compute"])
+TORCH_THREADS = config["compute"]["torch_threads"]
+
+
+wildcard_constraints:
+    intake=r"[a-z0-9_]+",
+    shard=r"[a-z0-9_]+-\d{3,4}",
+    fold=r"fold\d+",
+    chunk=r"\d+",
+
+
+def settings(section):
+    """A config section as the JSON that its step's --settings takes; a change reruns the rule."""
+    return json.dumps(config[section])
+
+
+def code(*modules):
+    """Fingerprint of a step's code; a change of what it computes reruns the rule."""
+    return code_fingerprint(*modules)
+
+
+def fold_number(wildcards):
+    return int(wildcards.fold.removeprefix("fold"))
+
+
+def log_of(rule, *wildcards):
+    return f"{R}/logs/{rule}/" + ("_".join(f"{{{w}}}" for w in wildcards) or "log") + ".log"

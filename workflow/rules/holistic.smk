@@ -1,0 +1,84 @@
+# Per fold: the holistic model, and where its saliency maps point.
+
+HOLISTIC_SHARDS = expand(f"{SHARD_ROOT}/shards/{{shard}}/holistic.parquet", shard=SHARDS)
+
+
+rule train_holistic:
+    input:
+        images=f"{R}/cohort/images.parquet",
+        roles=f"{R}/cohort/roles.parquet",
+        shards=HOLISTIC_SHARDS,
+        weights=config["train_holistic"]["network"]["imagenet_weights"] or [],
+    output:
+        model=f"{R}/holistic/{{fold}}/model.safetensors",
+        history=f"{R}/holistic/{{fold}}/history.csv",
+        run=f"{R}/holistic/{{fold}}/run.json",
+    log:
+        log_of("train_holistic", "fold"),
+    params:
+        code=code("train_holistic"),
+        settings=settings("train_holistic"),
+        compute=COMPUTE,
+        seed=config["seed"],
+        fold=fold_number,
+        shards=f"{SHARD_ROOT}/shards",
+    threads: TORCH_THREADS
+    resources:
+        gpu=GPUS,
+        mem_mb=16000,
+    shell:
+        """
+        {PYTHON:q} -m mammo_steps.train_holistic \
+            --images {input.images:q} --roles {input.roles:q} --shards {params.shards:q} \
+            --fold {params.fold} --seed {params.seed} \
+            --settings {params.settings:q} --compute {params.compute:q} \
+            --model {output.model:q} --history {output.history:q} --run {output.run:q} &>{log:q}
+        """
+
+
+rule locate_coa:
+    input:
+        images=f"{R}/cohort/images.parquet",
+        roles=f"{R}/cohort/roles.parquet",
+        shards=HOLISTIC_SHARDS,
+        model=f"{R}/holistic/{{fold}}/model.safetensors",
+    output:
+        coas=f"{R}/holistic/{{fold}}/images.parquet",
+    log:
+        log_of("locate_coa", "fold"),
+    params:
+        code=code("locate_coa"),
+        settings=settings("locate_coa"),
+        compute=COMPUTE,
+        seed=config["seed"],
+        fold=fold_number,
+        shards=f"{SHARD_ROOT}/shards",
+        baseline="",
+    threads: TORCH_THREADS
+    resources:
+        gpu=GPUS,
+        mem_mb=16000,
+    shell:
+        """
+        {PYTHON:q} -m mammo_steps.locate_coa {params.baseline} \
+            --images {input.images:q} --roles {input.roles:q} --shards {params.shards:q} \
+            --model {input.model:q} --fold {params.fold} --seed {params.seed} \
+            --settings {params.settings:q} --compute {params.compute:q} \
+            --coas {output.coas:q} &>{log:q}
+        """
+
+
+# what an untrained network's saliency finds on the test women: a baseline of localisation
+use rule locate_coa as locate_coa_untrained with:
+    output:
+        coas=f"{R}/holistic/{{fold}}/untrained.parquet",
+    log:
+        log_of("locate_coa_untrained", "fold"),
+    params:
+        code=code("locate_coa"),
+        settings=settings("locate_coa"),
+        compute=COMPUTE,
+        seed=config["seed"],
+        fold=fold_number,
+        shards=f"{SHARD_ROOT}/shards",
+        baseline="--untrained",

@@ -1,0 +1,84 @@
+# From the archive to shards: headers once, pixels once, whatever the labels say.
+
+
+rule read_headers:
+    input:
+        # a folder of DICOM files is no input: its time stamp says nothing; a demo archive is made by a rule
+        demo=f"{R}/demo/archive" if DEMO else [],
+        key=KEY_FILE,
+    output:
+        headers=f"{P}/intakes/{{intake}}/headers/{{chunk}}.parquet",
+    log:
+        log_of("read_headers", "intake", "chunk"),
+    params:
+        code=code("read_headers", f"datasets.{config['dataset']}"),
+        settings=settings("read_headers"),
+        archive=lambda wildcards: str(INTAKES[wildcards.intake].archive),
+        n_chunks=lambda wildcards: INTAKES[wildcards.intake].n_chunks,
+        dataset=config["dataset"],
+        key=KEY,
+    shell:
+        """
+        {PYTHON:q} -m mammo_steps.read_headers \
+            --intake {wildcards.intake} --archive {params.archive:q} \
+            --chunk {wildcards.chunk} --n-chunks {params.n_chunks} --dataset {params.dataset} \
+            {params.key} --settings {params.settings:q} --headers {output.headers:q} &>{log:q}
+        """
+
+
+rule index_archive:
+    input:
+        key=KEY_FILE,
+        headers=lambda wildcards: [
+            f"{P}/intakes/{wildcards.intake}/headers/{chunk}.parquet"
+            for chunk in range(INTAKES[wildcards.intake].n_chunks)
+        ],
+    output:
+        index=f"{R}/intakes/{{intake}}/index.parquet",
+        lists=directory(f"{P}/intakes/{{intake}}/shards"),
+    log:
+        log_of("index_archive", "intake"),
+    params:
+        code=code("index_archive"),
+        lists=lambda wildcards: [
+            f"{P}/intakes/{wildcards.intake}/shards/{shard}.csv"
+            for shard in INTAKES[wildcards.intake].shards
+        ],
+        key=KEY,
+    shell:
+        """
+        {PYTHON:q} -m mammo_steps.index_archive \
+            --intake {wildcards.intake} --headers {input.headers:q} {params.key} \
+            --index {output.index:q} --shard-lists {params.lists:q} &>{log:q}
+        """
+
+
+def intake_of(wildcards):
+    return INTAKES[wildcards.shard.rsplit("-", 1)[0]]
+
+
+rule make_shards:
+    input:
+        demo=f"{R}/demo/archive" if DEMO else [],
+        lists=lambda wildcards: f"{P}/intakes/{intake_of(wildcards).name}/shards",
+    output:
+        holistic=f"{R}/shards/{{shard}}/holistic.parquet",
+        tiles=f"{R}/shards/{{shard}}/tiles.parquet",
+        images=f"{R}/shards/{{shard}}/images.parquet",
+    log:
+        log_of("make_shards", "shard"),
+    params:
+        code=code("make_shards", f"datasets.{config['dataset']}"),
+        settings=json.dumps(config["make_shards"]["settings"]),
+        archive=lambda wildcards: str(intake_of(wildcards).archive),
+        dataset=config["dataset"],
+    threads: config["make_shards"]["workers"]
+    resources:
+        mem_mb=lambda wildcards, threads: 1000 + 500 * threads,
+    shell:
+        """
+        {PYTHON:q} -m mammo_steps.make_shards \
+            --archive {params.archive:q} --list {input.lists:q}/{wildcards.shard}.csv \
+            --dataset {params.dataset} --settings {params.settings:q} --workers {threads} \
+            --holistic {output.holistic:q} --tiles {output.tiles:q} --images {output.images:q} &>{log:q}
+        """

@@ -1,16 +1,11 @@
-"""Evaluate out-of-fold exam scores: AUCs as in the paper's Table 1, tests, ROC curves, and where the ROIs lie.
+"""Evaluate out-of-fold exam scores: AUCs as in the paper's Table 1, tests, ROC curves, where the ROIs lie.
 
-Localisation needs the truth (--lesions, raw image ids, with the key that turns them into pseudonyms); without it
-its table has no rows. Everything else needs exam scores, COAs and the holistic images alone.
+Localisation needs the truth (--lesions, raw image ids, with the key that turns them into pseudonyms); without
+it its table has no rows. Everything else needs exam scores, COAs and the holistic images alone.
 """
 
 import argparse
-import csv
-import io
-import json
 import logging
-import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -31,6 +26,7 @@ from mammo_steps.core.files import write_text
 from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.image_store import ImageStore, holistic_places
 from mammo_steps.core.localisation import Case, Found, Lesion, case_of, localisation_rows, read_lesions
+from mammo_steps.core.number_text import csv_text, json_text
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.table1 import table1_markdown
 from mammo_steps.core.tables import read_table
@@ -61,9 +57,11 @@ class Settings(Rules):
     audit_per_size: int
 
 
-def auc_rows(exams: Exams, rules: Rules, seed: int) -> list[AucRow]:
+Comparisons = Mapping[tuple[str, str], Comparison]  # (end point, protocol) -> its exams
+
+
+def auc_rows(found: Comparisons) -> list[AucRow]:
     """Every line of auc.csv: end point x protocol x pooling x model."""
-    found = comparisons(exams, rules, seed)
     return [
         found[endpoint, protocol].row(model, endpoint, protocol, pooling)
         for endpoint in Endpoint
@@ -83,7 +81,7 @@ def prior_rows(exams: Exams, rules: Rules, seed: int) -> list[dict[str, Any]]:
     return [{"prior": other.prior, **asdict(row)} for row in rows]
 
 
-def _curves(found: Mapping[tuple[str, str], Comparison]) -> list[dict[str, Any]]:
+def _curves(found: Comparisons) -> list[dict[str, Any]]:
     curves = []
     for endpoint in Endpoint:
         comparison = found[endpoint, "all"]
@@ -112,9 +110,8 @@ def exam_counts(exams: Exams) -> dict[str, Any]:
     }
 
 
-def exam_part(exams: Exams, rows: Sequence[AucRow], settings: Settings, seed: int) -> dict[str, Any]:
+def exam_part(exams: Exams, found: Comparisons, rows: Sequence[AucRow]) -> dict[str, Any]:
     """What evaluation.json says about exams."""
-    found = comparisons(exams, settings, seed)
     tests = []
     for endpoint in Endpoint:
         for first, second in TESTS:
@@ -122,7 +119,6 @@ def exam_part(exams: Exams, rows: Sequence[AucRow], settings: Settings, seed: in
             if test:
                 tests.append({"endpoint": endpoint, "protocol": "all", **test})
     return {
-        "synthetic": settings.synthetic,
         "counts": exam_counts(exams),
         "not_estimable": [
             {name: getattr(row, name) for name in ("model", "endpoint", "protocol", "pooling", "why")}
@@ -130,7 +126,6 @@ def exam_part(exams: Exams, rows: Sequence[AucRow], settings: Settings, seed: in
             if row.why
         ],
         "tests": tests,
-        "prior_otherwise": prior_rows(exams, settings, seed),
         "fold_aucs": [
             {"model": model, "endpoint": end, "folds": list(values), "auc": list(values.values())}
             for end in Endpoint
@@ -179,7 +174,7 @@ def places_found(files: Iterable[Path], image_ids: Iterable[str]) -> list[Found]
 def look_at_images(
     images: pa.Table, shards: Path, lesions: Mapping[str, list[Lesion]], settings: Settings, seed: int
 ) -> tuple[dict[str, Case], list[dict[str, Any]]]:
-    """Cases to localise, and the rows of the crop audit; reads only the holistic images it needs, one at a time."""
+    """Cases to localise, and the rows of the crop audit; reads the holistic images it needs, one by one."""
     audit = CropAudit(settings.input_px, settings.crop, settings.audit_per_size)
     sizes = list(zip(images["height_px"].to_pylist(), images["width_px"].to_pylist(), strict=True))
     measured = audit.chosen(images["image_id"].to_pylist(), sizes, seed)
@@ -198,34 +193,9 @@ def look_at_images(
         mask = breast_mask(store.canvas(image_id))
         if image_id in measured:
             audit.add_breast(image, mask)
-        if positive:
+        if positive and mask.any():
             cases[image_id] = case_of(image, mask, settings.roi_side_px, malignant)
     return cases, audit.rows()
-
-
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """CSV with floats to 6 decimals and None as an empty field."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow(f"{row[name]:.6f}" if isinstance(row[name], float) else row[name] for name in columns)
-    return text.getvalue()
-
-
-def _six_digits(value: Any) -> Any:
-    """Floats to 6 significant digits, NaN to None, all through a JSON value."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _six_digits(item) for key, item in value.items()}
-    return [_six_digits(item) for item in value] if isinstance(value, list) else value
-
-
-def json_text(value: Any) -> str:
-    """Indented JSON with every list of numbers on one line."""
-    text = json.dumps(_six_digits(value), indent=2, allow_nan=False)
-    return re.sub(r"\[([\s\d.,e+\-nul]*)\]", lambda m: f"[{' '.join(m[1].split())}]", text) + "\n"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -263,7 +233,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings(**args.settings)
     exams = read_exams(args.scores)
     log.info("%d exams, %d images with known lesions", len(exams.exam_id), len(lesions))
-    rows = auc_rows(exams, settings, args.seed)
+    found = comparisons(exams, settings, args.seed)
+    rows = auc_rows(found)
     names = {"image_id", "outcome", "breast_area_px", "breast_col", *PLACE_COLUMNS}
     images = read_table(args.images, "images", sorted(names))
     cases, audit = look_at_images(images, args.shards, lesions, settings, args.seed)
@@ -273,7 +244,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         places_found(args.untrained_coas, cases),
         settings.roi_side_px,
     )
-    evaluation = {**exam_part(exams, rows, settings, args.seed), "coa": coa_counts(args.coas)}
+    evaluation = {
+        "synthetic": settings.synthetic,
+        **exam_part(exams, found, rows),
+        "prior_otherwise": prior_rows(exams, settings, args.seed),
+        "coa": coa_counts(args.coas),
+    }
     write_text(args.auc, csv_text(AUC_COLUMNS, map(asdict, rows)))
     write_text(args.table1, table1_markdown(rows, settings.synthetic))
     write_text(args.localisation, csv_text(localisation.COLUMNS, hits))

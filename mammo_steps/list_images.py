@@ -1,7 +1,7 @@
 """Join the label table to the indexes and shards: who is in the cohort, with which target, and who is not.
 
 An exam is in the cohort if it has a label, one image per expected view and breast, and fulfils the settings.
-Every file, exam and label that is out stands in the `excluded` table with one reason. Targets follow the outcome:
+Every file, exam and label that is out stands in the `excluded` table with one reason. Training targets:
 
     screen_detected   1 for the affected breast, none for the other one; 1 for both where both are affected;
                       none at all where the side is not known (the exam is then evaluated, not trained on)
@@ -31,6 +31,7 @@ log = logging.getLogger("list_images")
 
 FROM_SHARD = ("height_px", "width_px", "breast_area_px", "breast_row", "breast_col", "flipped",
               "holistic_row_group", "holistic_height_px", "holistic_width_px")  # fmt: skip
+SCORES = ("reader_1_left", "reader_1_right", "reader_2_left", "reader_2_right")
 IN_TRAINING = ("negative", "leave_out")
 
 
@@ -76,8 +77,8 @@ class Settings:
 
 
 def read_shards(paths: Sequence[Path]) -> pd.DataFrame:
-    """All shards' `images` tables, their `reason` as `pixel_reason`; a shard's name is its folder's."""
-    columns = ["image_id", "reason", "recipe", *FROM_SHARD]
+    """All shards' `images` tables with `pixel_reason` and `pixel_detail`; a shard's name is its folder's."""
+    columns = ["image_id", "reason", "detail", "recipe", *FROM_SHARD]
     tables = [read_table(path, "shard_images", columns).to_pandas() for path in paths]
     shards: pd.DataFrame = pd.concat(
         [table.assign(shard=path.parent.name) for path, table in zip(paths, tables, strict=True)],
@@ -86,7 +87,7 @@ def read_shards(paths: Sequence[Path]) -> pd.DataFrame:
     if shards["recipe"].nunique() > 1:
         n_shards = shards.groupby("recipe")["shard"].nunique().to_dict()
         raise ValueError(f"shards of different recipes (recipe: shards) {n_shards}: rerun make_shards")
-    return shards.drop(columns="recipe").rename(columns={"reason": "pixel_reason"})
+    return shards.drop(columns="recipe").rename(columns={"reason": "pixel_reason", "detail": "pixel_detail"})
 
 
 def read_files(indexes: Sequence[Path], shard_images: Sequence[Path]) -> pd.DataFrame:
@@ -111,15 +112,17 @@ def read_files(indexes: Sequence[Path], shard_images: Sequence[Path]) -> pd.Data
     joined.loc[again, "reason"] = Reason.DUPLICATE_INSTANCE.value  # the same image in a second intake
     joined["level"] = "file"
     joined["level"] = joined["level"].mask(joined["reason"].isna(), "image")
-    joined["reason"] = joined["reason"].fillna(joined["pixel_reason"])
+    for column in ("reason", "detail"):
+        joined[column] = joined[column].fillna(joined[f"pixel_{column}"])
     joined["slot"] = joined["laterality"] + "-" + joined["view"]
-    return joined.drop(columns=["found", "pixel_reason"])
+    return joined.drop(columns=["found", "pixel_reason", "pixel_detail"])
 
 
 def label_frame(labels: Sequence[ExamLabel], pseudonyms: Pseudonyms) -> pd.DataFrame:
     """The labels by hashed exam_id; `row` is the line in the source."""
-    frame = pd.DataFrame([vars(label) for label in labels])
-    frame["outcome"] = [label.outcome.value for label in labels]
+    texts = {"outcome": "str", "cancer_laterality": "str"}
+    numbers = dict.fromkeys((*SCORES, "follow_up_months"), "float64")
+    frame = pd.DataFrame([vars(label) for label in labels]).astype(texts | numbers)
     frame["exam_id"] = [pseudonyms.exam(label.exam_id) for label in labels]
     frame["patient_id"] = [pseudonyms.patient(label.patient_id) for label in labels]
     again = frame["exam_id"].duplicated(keep=False)
@@ -192,14 +195,18 @@ def read_dataset_labels(dataset: str, path: Path) -> list[ExamLabel]:
     return adapter.read_labels(path)
 
 
+def write_frame(path: Path, kind: str, frame: pd.DataFrame) -> None:
+    write_table(path, kind, {str(name): column for name, column in frame.items()})
+
+
 def refuse_empty(images: pd.DataFrame, excluded: pd.DataFrame) -> None:
     if images.empty:
         reasons = (excluded["level"] + " " + excluded["reason"]).value_counts().head(6)
         counts = ", ".join(f"{reason} {n}" for reason, n in reasons.items())
         raise ValueError(
-            f"no exam is left for the cohort; left out: {counts}. Many `no_label` or `no_exam`: the label table's "
-            "exam_id is not the header field that the config names. Many `incomplete_exam`: the config expects "
-            "views that the archive does not have"
+            f"no exam is left for the cohort; left out: {counts}. Many `no_label` or `no_exam`: the exam ids "
+            "of the label table are not those of the header field that the config names. Many "
+            "`incomplete_exam`: the config expects views that the archive does not have"
         )
 
 
@@ -242,9 +249,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     excluded = excluded_rows(files, exams, labels)
     check_sums(files, exams, labels, images, excluded)
     refuse_empty(images, excluded)
-    write_table(args.images, "images", dict(images.items()))
-    write_table(args.labels_out, "labels", dict(kept.items()))
-    write_table(args.excluded, "excluded", dict(excluded.items()))
+    write_frame(args.images, "images", images)
+    write_frame(args.labels_out, "labels", kept)
+    write_frame(args.excluded, "excluded", excluded)
     write_json(args.flow, flow_chart(files, exams, excluded, notes_of(labels, kept, settings)))
     log.info(
         "%d images of %d exams; out: %s",

@@ -218,8 +218,9 @@ def paint_lesion(
     """Add a lesion to an image, in place."""
     radius_px = lesion.radius * image.shape[1]
     if lesion.type != "specks":
-        add_mass = phantom.add_spiculated_mass if lesion.malignant else phantom.add_mass
-        add_mass(rng, image, where, radius_px, contrast * phantom.MASS_GREY)
+        phantom.add_mass(rng, image, where, radius_px, contrast * phantom.MASS_GREY, lesion.malignant)
+        if lesion.malignant:
+            phantom.add_spicules(rng, image, where, radius_px, contrast * phantom.SPICULE_GREY)
     if lesion.type != "mass":
         n_specks = int(rng.integers(10, 26) if lesion.malignant else rng.integers(3, 7))
         coarseness = 1.0 if lesion.malignant else 2.0

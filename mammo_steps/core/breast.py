@@ -12,6 +12,7 @@ Binary = np.ndarray[tuple[int, int], np.dtype[np.uint8]]  # (h, w), 0 or 1
 Side = Literal["left", "right"]
 
 _WORK_PX = 256  # the mask is found on an image of about this many columns
+_DISC_SHARE = 0.035  # diameter of the opening's disc over the columns of the image
 _MIN_SHARE = 0.02  # a breast covers more of the image than this
 _EDGE_SHARE = 0.04  # a part touches the chest-wall edge if it comes as close as this share of the columns
 
@@ -45,21 +46,29 @@ def breast_mask(grey: Grey) -> Mask:
     """
     h, w = grey.shape
     scale = min(1.0, _WORK_PX / w)
-    small = cv2.resize(grey, (max(1, round(w * scale)), max(1, round(h * scale))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        grey, (max(1, round(w * scale)), max(1, round(h * scale))), interpolation=cv2.INTER_AREA
+    )
     root = np.sqrt(small.astype(np.float32) / max(float(small.max()), 1.0))  # lifts the dim skin line
     work = cv2.GaussianBlur(np.rint(255 * root).astype(np.uint8), (5, 5), 0)
     bright = (work > _skin_threshold(work)).astype(np.uint8)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
-    part = _chest_wall_part(cv2.morphologyEx(bright, cv2.MORPH_OPEN, disc))
+    opened = cv2.morphologyEx(bright, cv2.MORPH_OPEN, _disc(work))
+    part = _chest_wall_part(np.asarray(opened, np.uint8))
     if part.mean() < _MIN_SHARE:
         return np.zeros((h, w), dtype=bool)
     return np.asarray(cv2.resize(_filled(part), (w, h), interpolation=cv2.INTER_NEAREST) > 0)
 
 
+def _disc(work: Binary) -> Binary:
+    """A disc of 3.5 % of the columns: wider than strokes of a label, narrower than a breast."""
+    side = 2 * round(_DISC_SHARE / 2 * work.shape[1]) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+
+
 def _skin_threshold(work: Binary) -> float:
     """Otsu twice: tissue against the rest, then, within the rest, dim skin against background."""
     tissue, _ = cv2.threshold(work, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    film = cv2.erode((work > 0).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0  # no zeros nearby
+    film = cv2.erode((work > 0).astype(np.uint8), _disc(work)) > 0  # no zeros nearby
     rest = work[film & (work <= tissue)]
     if rest.size < 0.02 * work.size:
         return float(tissue)
@@ -81,7 +90,7 @@ def _chest_wall_part(opened: Binary) -> Binary:
     if not touching:
         return np.zeros_like(opened)
     largest = max(touching, key=lambda label: int(stats[label, cv2.CC_STAT_AREA]))
-    return (labels == largest).astype(np.uint8)
+    return np.asarray(labels == largest, np.uint8)
 
 
 def _filled(part: Binary) -> Binary:

@@ -13,8 +13,7 @@ import pydicom
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import get_decoder
-from pydicom.pixels.decoders.base import DecodeRunner
+from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 
 from mammo_steps.core.exclusions import ExclusionError
 from mammo_steps.core.stream_size import stream_size
@@ -38,7 +37,7 @@ _NATIVE = (
 )
 
 # What pydicom wants of a plug-in module: these two names and the frame decoder below.
-DECODER_DEPENDENCIES = {syntax: ("imagecodecs",) for syntax in _ENCODED}
+DECODER_DEPENDENCIES = dict.fromkeys(_ENCODED, ("imagecodecs",))
 
 
 def is_available(syntax: str) -> bool:
@@ -46,12 +45,13 @@ def is_available(syntax: str) -> bool:
 
 
 def decode_frame(source: bytes, runner: DecodeRunner) -> memoryview:
-    """One encoded frame -> its pixels, row-major, in a container as wide as the stream's precision needs."""
+    """One encoded frame -> its pixels, row-major; tells the runner which container the stream needs."""
     pixels = np.ascontiguousarray(_decoded(source, runner))
     if pixels.shape != (runner.rows, runner.columns):
         raise ValueError(f"the frame has shape {pixels.shape}, wanted {(runner.rows, runner.columns)}")
     runner.set_option("bits_allocated", pixels.dtype.itemsize * 8)
-    return memoryview(pixels).cast("B")
+    runner.set_option("pixel_representation", int(pixels.dtype.kind == "i"))
+    return pixels.data.cast("B")
 
 
 def _decoded(source: bytes, runner: DecodeRunner) -> np.ndarray[Any, Any]:
@@ -92,8 +92,7 @@ def read_pixels(path: Path) -> tuple[Stored, Dataset]:
         _refuse(ds)
         syntax = ds.file_meta.TransferSyntaxUID
         if syntax in _ENCODED:
-            _register()
-            stored, _ = get_decoder(syntax).as_array(ds, index=0, raw=True, decoding_plugin=PLUGIN)
+            stored = _decode(ds)
         else:
             stored, _ = get_decoder(syntax).as_array(ds, index=0, raw=True)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
@@ -107,6 +106,33 @@ def read_pixels(path: Path) -> tuple[Stored, Dataset]:
         raise ExclusionError(Reason.UNDECODABLE, detail) from None
     del ds.PixelData
     return np.asarray(stored, dtype=stored.dtype.newbyteorder("=")), ds
+
+
+def _decode(ds: Dataset) -> Stored:
+    """The encoded frame by our plug-in. `as_buffer` spares the passes over the image of `as_array`."""
+    _register()
+    decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
+    buffer, found = decoder.as_buffer(ds, index=0, decoding_plugin=PLUGIN)
+    kind = f"{'i' if found['pixel_representation'] else 'u'}{int(found['bits_allocated']) // 8}"
+    pixels = np.frombuffer(buffer, dtype=kind).reshape(int(ds.Rows), int(ds.Columns))
+    return conform(pixels, int(ds.BitsStored), bool(ds.PixelRepresentation))
+
+
+def conform(pixels: Stored, bits_stored: int, signed: bool) -> Stored:
+    """Decoded pixels with the header's sign; bits above the stored ones mean nothing (PS3.5 8.1.1).
+
+    JPEG and JPEG-LS streams know no sign, and JPEG 2000 streams may state the wrong one.
+    """
+    container = 8 * pixels.dtype.itemsize
+    unsigned = pixels.view(f"u{pixels.dtype.itemsize}")
+    spare = container - bits_stored
+    if signed:
+        if pixels.dtype.kind == "i" or spare < 0:
+            return pixels
+        return np.asarray(np.left_shift(unsigned, spare).view(f"i{pixels.dtype.itemsize}") >> spare)
+    if spare > 0 and int(unsigned.max()) >> bits_stored:
+        return np.asarray(unsigned & np.array((1 << bits_stored) - 1, dtype=unsigned.dtype))
+    return unsigned
 
 
 def _refuse(ds: Dataset) -> None:

@@ -27,7 +27,7 @@ _VIEWS = {
     "ISO": ("441555000", "R-40AAA"),
     "XCCL": ("399192008", "R-1024A"),
     "XCCM": ("399101009", "R-1024B"),
-    "specimen": ("127457009", "G-8310"),
+    "SPECIMEN": ("127457009", "G-8310"),
 }
 
 # view modifier: (SNOMED CT, SNOMED RT), CID 4015. Each of them makes the view a special one.
@@ -61,9 +61,7 @@ VIEW_OF_CODE = _by_code(_VIEWS)
 MODIFIER_OF_CODE = _by_code(_MODIFIERS)
 
 # View Position (0018,5101): words that name a view other than CC and MLO
-OTHER_POSITIONS = frozenset(
-    "ML LM LMO XCC XCCL XCCM FB SIO ISO AT CV CLEAVAGE RL RM TAN SPECIMEN AXILLA AX".split()
-)
+OTHER_POSITIONS = (set(_VIEWS) - {"CC", "MLO"}) | {"XCC", "AT", "CV", "RL", "RM", "TAN", "AXILLA", "AX"}
 
 _VIEW_WORDS = {
     "MLO": re.compile(r"\b(?:[LR]\s?)?MLO\b|medio-?\s?lateral oblique", re.IGNORECASE),

@@ -24,15 +24,16 @@ EXAM_ID_FIELDS = ("StudyInstanceUID", "AccessionNumber")
 MAX_MAGNIFICATION = 1.2  # estimated radiographic magnification factor of a contact view is 1.0 to 1.1
 OLDEST_YEARS = 90  # PS3.15 de-identification: ages of 90 and above are one class
 
-_TAGS = (
-    "SOPClassUID SOPInstanceUID Modality ImageType PresentationIntentType NumberOfFrames Rows Columns "
-    "SamplesPerPixel PhotometricInterpretation BitsAllocated BitsStored PatientID StudyInstanceUID "
-    "AccessionNumber StudyDate AcquisitionDate ContentDate PatientAge PatientBirthDate Manufacturer "
-    "ImageLaterality Laterality SharedFunctionalGroupsSequence ViewCodeSequence ViewModifierCodeSequence "
-    "ViewPosition PaddleDescription PartialView PartialViewCodeSequence PartialViewDescription "
-    "EstimatedRadiographicMagnificationFactor ImagerPixelSpacing PixelSpacing BreastImplantPresent "
-    "SeriesDescription ProtocolName AcquisitionDeviceProcessingDescription"
-).split()
+_TAGS = [
+    "SOPClassUID", "SOPInstanceUID", "Modality", "ImageType", "PresentationIntentType", "NumberOfFrames",
+    "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored",
+    "PatientID", "StudyInstanceUID", "AccessionNumber", "StudyDate", "AcquisitionDate", "ContentDate",
+    "PatientAge", "PatientBirthDate", "Manufacturer", "ImageLaterality", "Laterality",
+    "SharedFunctionalGroupsSequence", "ViewCodeSequence", "ViewModifierCodeSequence", "ViewPosition",
+    "PaddleDescription", "PartialView", "PartialViewCodeSequence", "PartialViewDescription",
+    "EstimatedRadiographicMagnificationFactor", "ImagerPixelSpacing", "PixelSpacing",
+    "BreastImplantPresent", "SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription",
+]  # fmt: skip
 
 # A word in Manufacturer (0008,0070) -> our name
 _VENDOR_WORDS = {
@@ -93,25 +94,44 @@ class Header:
     implant: bool | None = None
 
 
+class ExcludedFileError(ExclusionError):
+    """A file that is left out, with those of its ids that could be read (as in the archive, never shown)."""
+
+    def __init__(self, reason: Reason, detail: str, ids: dict[str, str]) -> None:
+        super().__init__(reason, detail)
+        self.ids = ids
+
+
 def quiet_pydicom() -> None:
-    """Keep pydicom's warnings and log lines, which may quote a header, out of our logs. Steps call it first."""
+    """Keep pydicom's warnings and log lines, which may quote a header, out of our logs."""
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     warnings.filterwarnings("ignore", module="pydicom")
     logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 
 def read_header(path: Path, settings: HeaderSettings) -> Header:
-    """The header of a standard CC or MLO mammogram for presentation; ExclusionError for any other file."""
+    """The header of a standard CC or MLO mammogram for presentation; ExcludedFileError for any other file."""
+    ids: dict[str, str] = {}
     try:
         with path.open("rb") as file:
             ds = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS))
+            ids |= _ids(ds, settings)
             return _header(ds, file, settings)
     except InvalidDicomError:
-        raise ExclusionError(Reason.NOT_DICOM, "no DICOM prefix") from None
-    except (ExclusionError, OSError):
+        raise ExcludedFileError(Reason.NOT_DICOM, "no DICOM prefix", ids) from None
+    except ExclusionError as error:
+        raise ExcludedFileError(error.reason, error.detail, ids) from None
+    except OSError:
         raise
     except Exception as error:  # a malformed file makes pydicom raise almost anything
-        raise ExclusionError(Reason.UNREADABLE_HEADER, type(error).__name__) from None
+        raise ExcludedFileError(Reason.UNREADABLE_HEADER, type(error).__name__, ids) from None
+
+
+def _ids(ds: Dataset, settings: HeaderSettings) -> dict[str, str]:
+    """patient_id, exam_id, image_id as far as the header has them."""
+    names = {"patient_id": "PatientID", "exam_id": settings.exam_id_field, "image_id": "SOPInstanceUID"}
+    found = {name: text_of(ds, element) for name, element in names.items()}
+    return {name: text for name, text in found.items() if text}
 
 
 def _header(ds: Dataset, file: BinaryIO, settings: HeaderSettings) -> Header:
@@ -124,19 +144,17 @@ def _header(ds: Dataset, file: BinaryIO, settings: HeaderSettings) -> Header:
     photometric = text_of(ds, "PhotometricInterpretation")
     if (_int(ds, "SamplesPerPixel") or 1) != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise ExclusionError(Reason.NOT_GREYSCALE)
-    ids = {name: text_of(ds, name) for name in ("PatientID", settings.exam_id_field, "SOPInstanceUID")}
-    for name, value in ids.items():
-        if not value:
-            raise ExclusionError(Reason.MISSING_ID, f"{name} is empty")
+    ids = _ids(ds, settings)
+    missing = {"patient_id", "exam_id", "image_id"} - set(ids)
+    if missing:
+        raise ExclusionError(Reason.MISSING_ID, f"no {', '.join(sorted(missing))}")
     magnification = _float(ds, "EstimatedRadiographicMagnificationFactor")
     if magnification is not None and magnification > MAX_MAGNIFICATION:
         raise ExclusionError(Reason.SPECIAL_VIEW, f"magnification factor {magnification:.2f}")
     refuse_special_view(ds, settings.accept_synthetic)
     exam_date = _exam_date(ds)
     return Header(
-        patient_id=ids["PatientID"],
-        exam_id=ids[settings.exam_id_field],
-        image_id=ids["SOPInstanceUID"],
+        **ids,
         laterality=laterality_of(ds),
         view=view_of(ds, settings.accept_ml_as_mlo),
         height_px=rows,
@@ -190,7 +208,7 @@ def _vendor(manufacturer: str) -> str:
 
 
 def _spacing_mm(ds: Dataset, magnification: float | None) -> float | None:
-    """mm per pixel in the breast: ImagerPixelSpacing / magnification, else PixelSpacing. None if not square."""
+    """mm per pixel: ImagerPixelSpacing / magnification, else PixelSpacing. None if not square."""
     for name, factor in (("ImagerPixelSpacing", magnification or 1.0), ("PixelSpacing", 1.0)):
         spacing: Any = ds.get(name)
         if spacing is not None and not isinstance(spacing, str) and len(spacing) == 2:

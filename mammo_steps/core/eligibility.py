@@ -10,8 +10,8 @@ from mammo_steps.core.terms import LATERALITIES, Outcome, Reason
 CANCER_FOUND = (Outcome.SCREEN_DETECTED, Outcome.INTERVAL)  # diagnosed before the next exam was due
 CANCER_FREE = (Outcome.NORMAL, Outcome.BENIGN)
 
-# Left out by their headers, and images of the exam all the same: an exam with a spot view has more images than
-# views, and such exams hold cancers more often than others.
+# Left out by their headers, and images of the exam all the same: an exam with a spot view has more images
+# than views, and holds a cancer more often than others.
 EXTRA_VIEWS = (Reason.SPECIAL_VIEW, Reason.OTHER_VIEW)
 
 # An exam leaves for the first reason that applies.
@@ -49,8 +49,9 @@ def exam_frame(files: pd.DataFrame, labels: pd.DataFrame, slots: Sequence[str]) 
     files   one row per file: the columns of `index`, slot (such as L-CC), level and reason (NaN = usable)
     labels  index exam_id: label_patient_id, outcome, cancer_laterality, follow_up_months, ...
     slots   the images of a complete exam
-    Adds to the labels' columns: patient_id and n_women (of all headers), exam_day, exam_year, age_years, vendor,
-    has_L and has_R (any file of that breast), missing (slots without a usable image), n_images (all views).
+    Adds to the labels' columns: patient_id and n_women (of all headers), exam_day, exam_year, age_years,
+    vendor, has_L and has_R (a file that is or may be of that breast), missing (slots without a usable image),
+    n_images (of whatever view).
     """
     known = files[files["exam_id"].notna()]
     usable = known[known["reason"].isna()].sort_values("image_id")
@@ -61,7 +62,7 @@ def exam_frame(files: pd.DataFrame, labels: pd.DataFrame, slots: Sequence[str]) 
     images = known[(known["level"] == "image") | known["reason"].isin(EXTRA_VIEWS)]
     exams["n_images"] = images.groupby("exam_id").size().reindex(exams.index, fill_value=0)
     for laterality in LATERALITIES:
-        of_side = known.loc[known["laterality"] == laterality, "exam_id"]
+        of_side = known.loc[known["laterality"].isna() | (known["laterality"] == laterality), "exam_id"]
         exams[f"has_{laterality}"] = exams.index.isin(of_side)
     exams["missing"] = ""
     for slot in slots:
@@ -76,8 +77,8 @@ def order(exams: pd.DataFrame, days: pd.Series, years: pd.Series) -> pd.Series:
 
     days, years  per woman (index patient_id); NaN = not known. What cannot be ordered is NaN.
     """
-    by_day = exams["exam_day"] - exams["patient_id"].map(days)
-    by_year = exams["exam_year"] - exams["patient_id"].map(years)
+    by_day = exams["exam_day"] - exams["patient_id"].map(days).astype("float64")
+    by_year = exams["exam_year"] - exams["patient_id"].map(years).astype("float64")
     return by_day.where(by_day.notna(), by_year).clip(-1, 1)
 
 

@@ -6,19 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo_steps.core.randomness import ordered
-from mammo_steps.core.terms import Endpoint, Outcome
+from mammo_steps.core.terms import WORST_FIRST, Endpoint, Outcome
 
 Ints = NDArray[np.int64]
 
 PRIORS = ("negative", "leave_out")
-WORST_FIRST = (
-    Outcome.SCREEN_DETECTED,
-    Outcome.INTERVAL,
-    Outcome.PRIOR,
-    Outcome.BENIGN,
-    Outcome.NORMAL,
-    Outcome.UNKNOWN,
-)
 _POSITIVE = {
     Endpoint.SCREEN_DETECTED: {Outcome.SCREEN_DETECTED},
     Endpoint.SCREEN_DETECTED_OR_INTERVAL: {Outcome.SCREEN_DETECTED, Outcome.INTERVAL},

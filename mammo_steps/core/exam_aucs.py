@@ -13,6 +13,7 @@ from mammo_steps.core.auc import (
     Ints,
     auc,
     bootstrap_aucs,
+    clustered,
     delong,
     difference,
     interval,
@@ -53,7 +54,7 @@ class Rules:
             raise ValueError(f"ci_method is {self.ci_method!r}, wanted one of {sorted(_FORM)}")
         if self.bootstrap_samples < 2 or self.sampled_negatives < 1:
             raise ValueError(
-                f"bootstrap_samples is {self.bootstrap_samples} and sampled_negatives {self.sampled_negatives}, "
+                f"bootstrap_samples is {self.bootstrap_samples}, sampled_negatives {self.sampled_negatives}: "
                 "wanted at least 2 and 1"
             )
 
@@ -209,6 +210,8 @@ class Comparison:
             return None
         pair = np.stack([self.exams.scores[name][mask] for name in (first, second)])
         by_delong = difference(*delong(pair, self.positive[mask]))
+        women = np.unique(self.exams.woman[mask], return_inverse=True)[1].astype(np.int64)
+        by_woman = difference(*clustered(pair, self.positive[mask], women))
         drawn = self.draws(first, second, of=second)
         drawn = drawn[:, np.isfinite(drawn).all(axis=0)]
         by_bootstrap = difference(np.array([by_delong.delta, 0.0]), np.cov(drawn))
@@ -222,7 +225,11 @@ class Comparison:
             "delta": by_delong.delta,
             **{
                 name: {"se": one.se, "z": one.z, "p": one.p, "low": one.low, "high": one.high}
-                for name, one in (("delong", by_delong), ("clustered_bootstrap", by_bootstrap))
+                for name, one in (
+                    ("delong", by_delong),
+                    ("delong_clustered", by_woman),
+                    ("clustered_bootstrap", by_bootstrap),
+                )
             },
         }
 

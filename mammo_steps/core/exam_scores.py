@@ -20,7 +20,7 @@ class Exams:
     """Out-of-fold scores: one entry per exam, sorted by exam_id; a score is NaN where the exam was not read.
 
     woman    (n,) 0..W-1
-    stratum  (W,) the woman's worst outcome (its place in `core.endpoints.WORST_FIRST`)
+    stratum  (W,) the woman's worst outcome (its place in `core.terms.WORST_FIRST`)
     """
 
     exam_id: list[str]

@@ -1,7 +1,7 @@
 """The cohort's flow chart: what left at which step and why, with sums that must come out.
 
-Everywhere `files` has one row per file of the archive and `exams` one per exam (index exam_id); their `reason`
-is why they are out, NaN = they are not. A usable file's exam may be out all the same.
+Everywhere `files` has one row per file of the archive and `exams` one per exam (index exam_id); their
+`reason` is why they are out, NaN = they are not. A usable file's exam may be out all the same.
 """
 
 from typing import Any
@@ -41,12 +41,13 @@ def _exam_details(exams: pd.DataFrame) -> pd.Series:
 
 
 def excluded_rows(files: pd.DataFrame, exams: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """The `excluded` table: every file and every exam that is not in the cohort, every label without an exam."""
-    files = files.assign(outcome=files["exam_id"].map(labels["outcome"]))
+    """The `excluded` table: files and exams that are not in the cohort, and labels without an exam."""
+    files = files.assign(
+        outcome=files["exam_id"].map(labels["outcome"]), exam_reason=files["exam_id"].map(exams["reason"])
+    )
     of_file = files[files["reason"].notna()]
-    exam_reason = files["exam_id"].map(exams["reason"])
-    of_image = files[files["reason"].isna() & exam_reason.notna()]
-    of_image = of_image.assign(reason=exam_reason, detail="its exam is out")
+    of_image = files[files["reason"].isna() & files["exam_reason"].notna()]
+    of_image = of_image.assign(reason=of_image["exam_reason"], detail="its exam is out")
     of_exam = exams[exams["reason"].notna()].rename_axis("exam_id").reset_index()
     of_exam = of_exam.assign(level="exam", detail=_exam_details(of_exam))
     lost = labels[~labels.index.isin(exams.index)].rename_axis("exam_id").reset_index()
@@ -108,14 +109,6 @@ def flow_chart(
         if reason == Reason.EXTRA_IMAGES:
             images = images[images["reason"].isna()]
         steps.append(_counts(STEPS[reason], images))
-    groups = excluded.groupby(["level", "reason", "outcome"], dropna=False, sort=True).size()
-    left_out = [
-        {
-            "level": level,
-            "reason": reason,
-            "outcome": outcome if isinstance(outcome, str) else None,
-            "n": int(n),
-        }
-        for (level, reason, outcome), n in groups.items()
-    ]
+    groups = excluded.groupby(["level", "reason", "outcome"], dropna=False).size().rename("n").reset_index()
+    left_out = groups.astype(object).where(groups.notna(), None).to_dict("records")
     return {"steps": steps, "excluded": left_out, "notes": notes}

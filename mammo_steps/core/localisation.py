@@ -21,7 +21,12 @@ from mammo_steps.core.ids import Pseudonyms
 Mask = NDArray[np.bool_]
 
 ALL_TYPES = "all"
-LOCATORS = ("coa", "random_in_breast", "breast_centroid", "untrained_coa")
+LOCATOR_NAMES = {
+    "coa": "COA",
+    "random_in_breast": "random point in breast",
+    "breast_centroid": "breast centroid",
+    "untrained_coa": "COA, untrained network",
+}
 LESION_COLUMNS = ("image_id", "lesion_type", "malignant", "row", "col")
 COLUMNS = (
     "locator",
@@ -197,7 +202,7 @@ def localisation_rows(
         key=lambda row: (
             roles.index(row["role"]),
             types.index(row["lesion_type"]),
-            LOCATORS.index(row["locator"]),
+            list(LOCATOR_NAMES).index(row["locator"]),
         ),
     )
 

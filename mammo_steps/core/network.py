@@ -44,7 +44,8 @@ def build_network(backbone: str) -> ResNet:
         raise ValueError(f"backbone is {backbone!r}, wanted resnet10, 18, 34, 50, 101 or 152")
     network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
-    return cast(ResNet, network)
+    # channels last: the memory order in which convolutions are fastest, on CPU and GPU
+    return cast(ResNet, network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
 
 
 def start_network(settings: NetworkSettings, seed: int) -> ResNet:

@@ -17,7 +17,9 @@ import scipy.fft
 
 MAX_GREY = 4095  # 12 bits
 NOISE_GREY = 22.0  # detector noise at grey level 1000; grows with the square root
-MASS_GREY = 190.0  # a mass of contrast 1, at its centre
+MASS_GREY = 500.0  # a mass of contrast 1, at its centre
+SPICULE_GREY = 200.0  # its spicules, at their brightest
+BLOBS = 0.35  # round densities as bright as a mass, per image
 SPECK_GREY = 420.0  # a speck of contrast 1, at its centre
 
 Image = npt.NDArray[np.float32]
@@ -152,7 +154,9 @@ def add_innocent(rng: np.random.Generator, image: Image, outline: Outline) -> No
         cv2.polylines(line, [points], False, 255, width_px, cv2.LINE_AA, shift=3)
         image += cv2.GaussianBlur(line, (0, 0), max(0.6, 0.0015 * W)) * np.float32(rng.uniform(40, 110) / 255)
     for _ in range(rng.poisson(1.5)):
-        add_mass(rng, image, somewhere(), W * rng.uniform(0.02, 0.06), MASS_GREY * rng.uniform(0.15, 0.55))
+        add_mass(rng, image, somewhere(), W * rng.uniform(0.02, 0.06), MASS_GREY * rng.uniform(0.05, 0.25))
+    for _ in range(rng.poisson(BLOBS)):
+        add_mass(rng, image, somewhere(), W * rng.uniform(0.03, 0.05), MASS_GREY * rng.uniform(0.3, 1.0))
     for _ in range(rng.poisson(1.5)):
         add_specks(rng, image, somewhere(), 0.0, 1, SPECK_GREY * rng.uniform(0.5, 1.2), 2.0)
 
@@ -160,7 +164,7 @@ def add_innocent(rng: np.random.Generator, image: Image, outline: Outline) -> No
 def _window(image: Image, centre: Point, half_px: float) -> tuple[Image, Image, Image]:
     """The part of the image around a point (a view), and each pixel's (row, col) distance from the point."""
     box = [
-        slice(max(0, int(c - half_px)), min(n, int(c + half_px) + 2))
+        slice(max(0, int(c - half_px)), max(0, min(n, int(c + half_px) + 2)))
         for c, n in zip(centre, image.shape, strict=True)
     ]
     rows, cols = (
@@ -175,43 +179,38 @@ def add_mass(
     centre: Point,
     radius_px: float,
     grey: float,
+    irregular: bool = False,
 ) -> None:
-    """Add a smooth, nearly round mass."""
-    view, dy, dx = _window(image, centre, 1.6 * radius_px)
-    stretch, tilt = rng.uniform(0.85, 1.15), rng.uniform(0, np.pi)
-    along, across = dx * np.cos(tilt) + dy * np.sin(tilt), dy * np.cos(tilt) - dx * np.sin(tilt)
-    radius = np.hypot(along * stretch, across / stretch) / radius_px
-    view += np.float32(grey) * _edge(radius, 0.35)
-
-
-def add_spiculated_mass(
-    rng: np.random.Generator,
-    image: Image,
-    centre: Point,
-    radius_px: float,
-    grey: float,
-) -> None:
-    """Add an irregular mass with fine lines that run outwards, one or two pixels wide."""
-    view, dy, dx = _window(image, centre, 2.6 * radius_px)
+    """Add a mass: nearly round with a soft edge, or with an irregular and softer one."""
+    view, dy, dx = _window(image, centre, 1.9 * radius_px)
     radius, angle = np.hypot(dy, dx) / np.float32(radius_px), np.arctan2(dy, dx)
-    for waves in (2, 3, 5, 7):
-        radius = radius * (
-            1 + np.float32(rng.normal(0, 0.07)) * np.cos(waves * angle + rng.uniform(0, 2 * np.pi))
-        )
-    mass = np.float32(grey) * _edge(radius, 0.45)
-    n_spicules = int(rng.integers(14, 23))
+    waves = {2: 0.10, 3: 0.07, 5: 0.07, 7: 0.05} if irregular else {2: 0.08}
+    for n_waves, size in waves.items():
+        wave = np.cos(n_waves * angle + np.float32(rng.uniform(0, 2 * np.pi)))
+        radius = radius * (1 + np.float32(rng.normal(0, size)) * wave)
+    softness = 0.45 if irregular else 0.35
+    t = np.clip((1 + softness - radius) / (2 * softness), 0, 1)  # 1 inside, 0 outside
+    view += np.float32(grey) * t * t * (3 - 2 * t)
+
+
+def add_spicules(
+    rng: np.random.Generator, image: Image, centre: Point, radius_px: float, grey: float
+) -> None:
+    """Add fine lines, one or two pixels wide, that run outwards from a mass of this radius."""
+    view, dy, dx = _window(image, centre, 2.6 * radius_px)
     width_px = max(0.6, 0.0012 * image.shape[1])  # standard deviation of a line's cross-section
-    spicules = np.zeros_like(view)
-    for direction in (np.arange(n_spicules) + rng.uniform(-0.35, 0.35, n_spicules)) * 2 * np.pi / n_spicules:
-        along = dx * np.float32(np.cos(direction)) + dy * np.float32(np.sin(direction))
-        across = dy * np.float32(np.cos(direction)) - dx * np.float32(np.sin(direction))
+    n_lines = int(rng.integers(11, 19))
+    lines = np.zeros_like(view)
+    for direction in (np.arange(n_lines) + rng.uniform(-0.45, 0.45, n_lines)) * 2 * np.pi / n_lines:
+        cos, sin = np.float32(np.cos(direction)), np.float32(np.sin(direction))
+        along, across = dx * cos + dy * sin, dy * cos - dx * sin
         across = across + np.float32(rng.normal(0, 0.12) / radius_px) * np.square(along)  # a slight bend
-        length_px = radius_px * rng.uniform(1.6, 2.4)
-        fade = np.clip(1 - along / np.float32(length_px), 0, 1) * np.clip(
-            along / np.float32(0.6 * radius_px), 0, 1
-        )
-        spicules = np.maximum(spicules, fade * np.exp(-0.5 * np.square(across / np.float32(width_px))))
-    view += mass + np.float32(1.1 * grey) * spicules
+        length_px, strength = radius_px * rng.uniform(1.5, 2.5), rng.uniform(0.5, 1.5)
+        fade = np.clip(1 - along / np.float32(length_px), 0, 1)
+        fade *= np.clip(along / np.float32(0.5 * radius_px), 0, 1)
+        line = np.float32(strength) * fade * np.exp(-0.5 * np.square(across / np.float32(width_px)))
+        lines = np.maximum(lines, line)
+    view += np.float32(grey) * lines
 
 
 def add_specks(
@@ -230,12 +229,6 @@ def add_specks(
         view, dy, dx = _window(image, (float(where[0]), float(where[1])), 4 * sigma_px)
         shape = np.exp(-0.5 * (np.square(dy) + np.square(dx)) / np.float32(sigma_px**2))
         view += np.float32(grey * rng.uniform(0.6, 1.4)) * shape
-
-
-def _edge(radius: npt.NDArray[np.floating], softness: float) -> Image:
-    """1 inside the unit circle, falling smoothly to 0 between 1 - softness and 1 + softness."""
-    t = np.clip((1 + softness - radius) / (2 * softness), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
 
 
 def digitise(rng: np.random.Generator, image: Image, background: Image, mask: Mask) -> npt.NDArray[np.uint16]:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from mammo_steps.core.exam_aucs import AucRow
 from mammo_steps.core.terms import Endpoint
 
-# Dahl et al. 2022, Table 1: AUC of (a) and (b). The third number is not in the paper: it is what (a), (b) and the
-# numbers of exams imply for interval cancers against exams without cancer.
+# Dahl et al. 2022, Table 1: AUC of (a) and (b). The third number is not in the paper: it is what (a), (b)
+# and the numbers of exams imply for interval cancers against exams without cancer.
 PAPER = {
     "holistic": (0.913, 0.866, 0.718),
     "attention": (0.932, 0.883, 0.729),
@@ -40,20 +40,20 @@ VARIANT_NAMES = {
     ("sampled", "fold_mean"): "sampled, mean over folds",
 }
 SYNTHETIC = (
-    "**Synthetic data.** The images, outcomes and reader scores were drawn by a program. These numbers say that "
-    "the software runs; they say nothing about any model's or reader's ability with real mammograms."
+    "The images, outcomes and reader scores were drawn by a program. These numbers say "
+    "that the software runs; they say nothing about any model's or reader's ability with real mammograms."
 )
 NOTES = (
     "Sampled: all positives of the end point and as many of its negatives as the setting says (5,000 in the "
     "paper); equal to all exams where there are no more than that.",
     "Intervals are 95 % and ignore the variance of training the networks again; how each was made stands in "
     "auc.csv, column ci_method.",
-    "One reader: the mean of the readers' AUCs, its variance by a bootstrap of women. Two readers: exams read by "
-    "both. Readers' scores led to the work-up that found the screen-detected cancers, so (a) favours the readers "
-    "by design.",
-    "The paper does not say whether it pooled its folds or averaged over them; margins of different folds are "
-    "not on one scale.",
-    "The paper's column for interval cancers is not printed in it: it is implied by its other two.",
+    "One reader: the mean of the readers' AUCs, its variance by a bootstrap of women. Two readers: exams "
+    "read by both. Readers' scores led to the work-up that found the screen-detected cancers, so (a) favours "
+    "the readers by design.",
+    "The paper does not say whether it pooled its folds or averaged over them; margins of different folds "
+    "are not on one scale.",
+    "The paper does not print its column for interval cancers: it is implied by its other two.",
 )
 
 
@@ -101,7 +101,7 @@ def table1_markdown(rows: Sequence[AucRow], synthetic: bool) -> str:
     ]
     parts = [
         "# Table 1: AUC per exam, with 95 % interval and n positive/negative",
-        *([SYNTHETIC] if synthetic else []),
+        *([f"**Synthetic data.** {SYNTHETIC}"] if synthetic else []),
         "Sampled protocol, folds pooled, beside the paper's figures (Dahl et al. 2022).",
         _markdown_table(header, main),
         "## Pooled and mean over folds, all exams and sampled",

@@ -15,6 +15,17 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+# a woman's stratum is the first of these that one of her exams has
+WORST_FIRST = (
+    Outcome.SCREEN_DETECTED,
+    Outcome.INTERVAL,
+    Outcome.PRIOR,
+    Outcome.BENIGN,
+    Outcome.NORMAL,
+    Outcome.UNKNOWN,
+)
+
+
 class Role(StrEnum):
     """What a fold does with a woman."""
 
@@ -168,6 +179,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "holistic_height_px": Column("int32?", "rows of the holistic image"),
         "holistic_width_px": Column("int32?", "columns of the holistic image"),
         "enlarged": Column("bool?", "true: the stored matrix is narrower than the holistic image"),
+        "tile_side_px": Column("int32?", "side of a full tile; those at the right and lower edge are smaller"),
         "tile_row_groups": Column(
             "list<int32>?", "row group of tiles.parquet per tile, row-major; -1 = constant"
         ),

@@ -20,7 +20,7 @@ class Modality:
 
     shift             tile value = stored value + shift
     slope, intercept  value after the modality LUT = slope x tile value + intercept
-    lut, lut_first    or: tile value = lut[stored - lut_first] (the ends continue), itself the modality's output
+    lut, lut_first    or: tile value = lut[stored value - lut_first], the ends continued
     """
 
     shift: int
@@ -51,7 +51,7 @@ def modality_of(ds: Dataset) -> Modality:
 
 
 def _lut(item: Dataset, signed: bool) -> tuple[int, Table, int]:
-    """(first mapped value, outputs as uint16, bits of an output) of a LUT item. PS3.3 C.11.1.1, C.11.2.1.1."""
+    """(first mapped value, outputs as uint16, bits of an output) of a LUT. PS3.3 C.11.1.1, C.11.2.1.1."""
     n, first, bits = (int(value) for value in item.LUTDescriptor)
     n = n or 65536
     if signed and first > 32767:  # read as unsigned
@@ -111,9 +111,9 @@ def voi_from_dataset(ds: Dataset, stored: Values) -> tuple[Voi, str]:
 def tiles_and_voi(ds: Dataset, stored: Values) -> tuple[Values, Voi, str]:
     """Tile values (H, W) uint16, their Voi, and its origin: window, lut or fallback.
 
-    A VOI LUT is taken before a window (as pydicom does), of several the one explained as NORMAL, else the first;
-    one that is malformed or leaves nearly all of the image black or white is passed over. Without a usable one:
-    fixed quantiles inside the breast.
+    A VOI LUT is taken before a window (as pydicom does), of several the one explained as NORMAL, else the
+    first; one that is malformed or leaves nearly all of the image black or white is passed over. Without a
+    usable one: fixed quantiles inside the breast.
     """
     tiles, plain = tile_values(stored, ds)
     sample = tiles[::_SAMPLE_STEP, ::_SAMPLE_STEP]

@@ -37,6 +37,10 @@ rule train_attention:
         run=f"{R}/attention/{{fold}}/run.json",
     log:
         log_of("train_attention", "fold"),
+    threads: TORCH_THREADS
+    resources:
+        gpu=GPUS,
+        mem_mb=16000,
     params:
         code=code("train_attention"),
         rois=lambda wildcards: f"{R}/attention/{wildcards.fold}/rois",
@@ -44,10 +48,6 @@ rule train_attention:
         compute=COMPUTE,
         seed=config["seed"],
         fold=fold_number,
-    threads: TORCH_THREADS
-    resources:
-        gpu=GPUS,
-        mem_mb=16000,
     shell:
         """
         {PYTHON:q} -m mammo_steps.train_attention \
@@ -68,15 +68,15 @@ rule score_attention:
         scores=f"{R}/attention/{{fold}}/images.parquet",
     log:
         log_of("score_attention", "fold"),
+    threads: TORCH_THREADS
+    resources:
+        gpu=GPUS,
+        mem_mb=16000,
     params:
         code=code("score_attention"),
         rois=lambda wildcards: f"{R}/attention/{wildcards.fold}/rois",
         settings=settings("score_attention"),
         compute=COMPUTE,
-    threads: TORCH_THREADS
-    resources:
-        gpu=GPUS,
-        mem_mb=16000,
     shell:
         """
         {PYTHON:q} -m mammo_steps.score_attention \

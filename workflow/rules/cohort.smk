@@ -9,11 +9,11 @@ if DEMO:
             lesions=f"{R}/demo/lesions.csv",
         log:
             log_of("make_demo_cohort"),
+        threads: workflow.cores or 1
         params:
             code=code("make_demo_cohort"),
             settings=settings("make_demo_cohort"),
             seed=config["seed"],
-        threads: workflow.cores or 1
         shell:
             """
             {PYTHON:q} -m mammo_steps.make_demo_cohort \
@@ -28,7 +28,9 @@ rule list_images:
         labels=study.labels,
         key=KEY_FILE,
         indexes=expand(f"{SHARD_ROOT}/intakes/{{intake}}/index.parquet", intake=INTAKES),
-        shard_images=expand(f"{SHARD_ROOT}/shards/{{shard}}/images.parquet", shard=SHARDS),
+        shard_images=expand(
+            f"{SHARD_ROOT}/shards/{{shard}}/images.parquet", shard=SHARDS
+        ),
     output:
         images=f"{R}/cohort/images.parquet",
         labels=f"{R}/cohort/labels.parquet",

@@ -36,10 +36,14 @@ try:
     study = check_study(config, REPO, check_files=workflow.is_main_process)
 except StudyError as error:
     stop(error)
-R, P = study.results, study.private  # P holds file paths and the key: never below results
+R, P = (
+    study.results,
+    study.private,
+)  # P holds file paths and the key: never below results
 INTAKES, SHARDS, FOLDS = study.intakes, study.shards, study.folds
 SHARD_ROOT = study.shard_root  # R, or another study's results
 KEY = study.key_flag  # --key-file, or --key where the config holds a public one
+LESIONS = study.lesions  # a list, empty where no places are known
 KEY_FILE = study.key_file  # a list, empty for a public key
 DEMO = config["make_demo_cohort"] is not None
 GPUS = 0 if config["compute"]["device"] == "cpu" else 1
@@ -69,4 +73,8 @@ def fold_number(wildcards):
 
 
 def log_of(rule, *wildcards):
-    return f"{R}/logs/{rule}/" + ("_".join(f"{{{w}}}" for w in wildcards) or "log") + ".log"
+    return (
+        f"{R}/logs/{rule}/"
+        + ("_".join(f"{{{w}}}" for w in wildcards) or "log")
+        + ".log"
+    )

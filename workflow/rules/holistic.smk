@@ -1,6 +1,8 @@
 # Per fold: the holistic model, and where its saliency maps point.
 
-HOLISTIC_SHARDS = expand(f"{SHARD_ROOT}/shards/{{shard}}/holistic.parquet", shard=SHARDS)
+HOLISTIC_SHARDS = expand(
+    f"{SHARD_ROOT}/shards/{{shard}}/holistic.parquet", shard=SHARDS
+)
 
 
 rule train_holistic:
@@ -15,6 +17,10 @@ rule train_holistic:
         run=f"{R}/holistic/{{fold}}/run.json",
     log:
         log_of("train_holistic", "fold"),
+    threads: TORCH_THREADS
+    resources:
+        gpu=GPUS,
+        mem_mb=16000,
     params:
         code=code("train_holistic"),
         settings=settings("train_holistic"),
@@ -22,10 +28,6 @@ rule train_holistic:
         seed=config["seed"],
         fold=fold_number,
         shards=f"{SHARD_ROOT}/shards",
-    threads: TORCH_THREADS
-    resources:
-        gpu=GPUS,
-        mem_mb=16000,
     shell:
         """
         {PYTHON:q} -m mammo_steps.train_holistic \
@@ -46,6 +48,10 @@ rule locate_coa:
         coas=f"{R}/holistic/{{fold}}/images.parquet",
     log:
         log_of("locate_coa", "fold"),
+    threads: TORCH_THREADS
+    resources:
+        gpu=GPUS,
+        mem_mb=16000,
     params:
         code=code("locate_coa"),
         settings=settings("locate_coa"),
@@ -54,10 +60,6 @@ rule locate_coa:
         fold=fold_number,
         shards=f"{SHARD_ROOT}/shards",
         baseline="",
-    threads: TORCH_THREADS
-    resources:
-        gpu=GPUS,
-        mem_mb=16000,
     shell:
         """
         {PYTHON:q} -m mammo_steps.locate_coa {params.baseline} \

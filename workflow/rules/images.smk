@@ -5,7 +5,6 @@ rule read_headers:
     input:
         # a folder of DICOM files is no input: its time stamp says nothing; a demo archive is made by a rule
         demo=f"{R}/demo/archive" if DEMO else [],
-        key=KEY_FILE,
     output:
         headers=f"{P}/intakes/{{intake}}/headers/{{chunk}}.parquet",
     log:
@@ -16,13 +15,12 @@ rule read_headers:
         archive=lambda wildcards: str(INTAKES[wildcards.intake].archive),
         n_chunks=lambda wildcards: INTAKES[wildcards.intake].n_chunks,
         dataset=config["dataset"],
-        key=KEY,
     shell:
         """
         {PYTHON:q} -m mammo_steps.read_headers \
             --intake {wildcards.intake} --archive {params.archive:q} \
             --chunk {wildcards.chunk} --n-chunks {params.n_chunks} --dataset {params.dataset} \
-            {params.key} --settings {params.settings:q} --headers {output.headers:q} &>{log:q}
+            --settings {params.settings:q} --headers {output.headers:q} &>{log:q}
         """
 
 
@@ -67,14 +65,14 @@ rule make_shards:
         images=f"{R}/shards/{{shard}}/images.parquet",
     log:
         log_of("make_shards", "shard"),
+    threads: config["make_shards"]["workers"]
+    resources:
+        mem_mb=lambda wildcards, threads: 1000 + 500 * threads,
     params:
         code=code("make_shards", f"datasets.{config['dataset']}"),
         settings=json.dumps(config["make_shards"]["settings"]),
         archive=lambda wildcards: str(intake_of(wildcards).archive),
         dataset=config["dataset"],
-    threads: config["make_shards"]["workers"]
-    resources:
-        mem_mb=lambda wildcards, threads: 1000 + 500 * threads,
     shell:
         """
         {PYTHON:q} -m mammo_steps.make_shards \

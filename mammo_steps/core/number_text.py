@@ -1,0 +1,49 @@
+"""Numbers as text that repeats byte for byte: CSV and JSON with fixed precision."""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """CSV with floats to 6 decimals and None as an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(f"{row[name]:.6f}" if isinstance(row[name], float) else row[name] for name in columns)
+    return text.getvalue()
+
+
+def read_csv(path: Path, words: Collection[str]) -> list[dict[str, Any]]:
+    """Rows of a CSV; all columns but `words` are numbers, an empty field is None."""
+
+    def value(name: str, field: str) -> str | int | float | None:
+        if name in words:
+            return field
+        if not field:
+            return None
+        return int(field) if field.lstrip("-").isdigit() else float(field)
+
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: value(name, field) for name, field in row.items()} for row in csv.DictReader(file)]
+
+
+def _six_digits(value: Any) -> Any:
+    """Floats to 6 significant digits, NaN to None, all through a JSON value."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _six_digits(item) for key, item in value.items()}
+    return [_six_digits(item) for item in value] if isinstance(value, list) else value
+
+
+def json_text(value: Any) -> str:
+    """Indented JSON with floats to 6 significant digits and every list of numbers on one line."""
+    text = json.dumps(_six_digits(value), indent=2, allow_nan=False)
+    return re.sub(r"\[([\s\d.,e+\-nul]*)\]", lambda m: f"[{' '.join(m[1].split())}]", text) + "\n"

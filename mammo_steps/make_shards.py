@@ -1,0 +1,255 @@
+"""Decode each file of a shard's list once and write what all later steps need of its pixels.
+
+    holistic.parquet   the whole image, windowed, then resized to a fixed width, chest wall left
+    tiles.parquet      the full-resolution matrix before windowing, in stored orientation, as lossless tiles
+    images.parquet     one row per file of the list, with a reason if its pixels cannot be used
+
+A bad file never stops the step. The images table is written last: with it the shard is complete.
+"""
+
+import argparse
+import csv
+import importlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pydicom.dataset import Dataset
+
+from mammo_steps.core import decoding, tiles
+from mammo_steps.core.breast import Mask, Side, breast_mask, breast_place, chest_wall_side, side_balance
+from mammo_steps.core.decoding import Stored
+from mammo_steps.core.dicom_headers import quiet_pydicom
+from mammo_steps.core.exclusions import ExclusionError
+from mammo_steps.core.ordered_pool import in_order
+from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.tables import RowGroupWriter, write_rows
+from mammo_steps.core.terms import LATERALITIES, Reason
+from mammo_steps.core.voi_choice import tiles_and_voi
+from mammo_steps.core.windowing import Values, apply_table, grey_table, recipe_hash
+
+log = logging.getLogger("make_shards")
+
+ReadPixels = Callable[[Path], tuple[Stored, Dataset]]
+
+CLEAR_BALANCE = 0.1  # |side balance| of a breast mask; films of 60 women have 0.2 and more
+_LOG_EVERY_S = 60
+
+
+@dataclass(frozen=True)
+class Settings:
+    """holistic_width_px     columns of the holistic image (paper: 976); rows follow
+    holistic_bits         8 or 16 bits per grey level
+    tile_side_px          side of the full-resolution tiles
+    orientation_conflict  exclude or keep images whose chest wall is not where the header says
+    """
+
+    holistic_width_px: int
+    holistic_bits: int
+    tile_side_px: int
+    orientation_conflict: str
+
+    def __post_init__(self) -> None:
+        if self.orientation_conflict not in ("exclude", "keep"):
+            raise ValueError(f"orientation_conflict is {self.orientation_conflict!r}, wanted exclude or keep")
+        if self.holistic_bits not in (8, 16):
+            raise ValueError(f"holistic_bits is {self.holistic_bits}, wanted 8 or 16")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of the shard list; `path` lies below the archive."""
+
+    image_id: str
+    path: str
+    laterality: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What one file gives: its row of the images table (without row groups), and its usable pixels."""
+
+    row: dict[str, Any]
+    holistic: bytes = b""
+    cuts: tuple[tiles.Cut, ...] = ()
+
+
+def read_list(path: Path) -> list[Listed]:
+    """The shard list, which is sorted by image_id."""
+    with path.open(newline="", encoding="utf-8") as file:
+        listed = [Listed(r["image_id"], r["path"], r["laterality"]) for r in csv.DictReader(file)]
+    ids = [image.image_id for image in listed]
+    if ids != sorted(set(ids)):
+        raise ValueError(f"{path}: image_ids are not unique and sorted; rerun index_archive")
+    wrong = [n for n, image in enumerate(listed, 2) if image.laterality not in LATERALITIES]
+    if wrong:
+        raise ValueError(f"{path}, line {wrong[0]}: laterality is neither L nor R; rerun index_archive")
+    return listed
+
+
+def resized(grey: Values, width_px: int) -> Values:
+    """(H, W) -> (round(H x width / W), width): mean over areas, bilinear where the image is enlarged."""
+    height, width = grey.shape
+    size = (width_px, max(1, round(height * width_px / width)))
+    how = cv2.INTER_LINEAR if width < width_px else cv2.INTER_AREA
+    return np.asarray(cv2.resize(grey, size, interpolation=how))
+
+
+def expected_side(ds: Dataset, laterality: str) -> Side:
+    """Where the header has the chest wall: by Patient Orientation (rows run to A or P), else L = left."""
+    orientation = ds.get("PatientOrientation")
+    first = str(orientation[0]).strip().upper()[:1] if orientation else ""
+    if first in ("A", "P"):
+        return "left" if first == "A" else "right"
+    return "left" if laterality == "L" else "right"
+
+
+def chest_wall(mask: Mask, expected: Side) -> tuple[Side, bool]:
+    """(side of the chest wall, whether the pixels clearly contradict the header); the pixels are believed."""
+    if abs(side_balance(mask)) < CLEAR_BALANCE:
+        return expected, False
+    found = chest_wall_side(mask)
+    return found, found != expected
+
+
+def prepare(image: Listed, archive: Path, read_pixels: ReadPixels, settings: Settings) -> Prepared:
+    """Decode, window, resize, orient, cut into tiles. A bad file gives a row with its reason."""
+    recipe = {"image_id": image.image_id, "recipe": recipe_hash(asdict(settings))}
+    try:
+        row, holistic, cuts = _pixels(image, *read_pixels(archive / image.path), settings)
+    except ExclusionError as error:
+        return Prepared(recipe | {"reason": error.reason, "detail": error.detail or None})
+    return Prepared(recipe | row, holistic, cuts)
+
+
+def _pixels(
+    image: Listed, stored: Stored, ds: Dataset, settings: Settings
+) -> tuple[dict[str, Any], bytes, tuple[tiles.Cut, ...]]:
+    if stored.min() == stored.max():
+        raise ExclusionError(Reason.CONSTANT_IMAGE, f"every pixel is {stored.flat[0]}")
+    matrix, voi, intensity = tiles_and_voi(ds, stored)
+    grey = apply_table(matrix, grey_table(voi, settings.holistic_bits))
+    small = resized(grey, settings.holistic_width_px)
+    mask = breast_mask(small)
+    if not mask.any():
+        raise ExclusionError(Reason.NO_BREAST)
+    side, conflict = chest_wall(mask, expected_side(ds, image.laterality))
+    if conflict and settings.orientation_conflict == "exclude":
+        raise ExclusionError(Reason.ORIENTATION_CONFLICT, f"the chest wall is on the {side}")
+    flipped = side == "right"
+    holistic = np.ascontiguousarray(small[:, ::-1] if flipped else small)
+    place = breast_place(mask, stored.shape)
+    row = {
+        "height_px": stored.shape[0],
+        "width_px": stored.shape[1],
+        "breast_area_px": place.area_px,
+        "breast_row": place.row,
+        "breast_col": place.col,
+        "flipped": flipped,
+        "orientation_conflict": conflict,
+        "intensity": intensity,
+        "voi": voi.to_json(),
+        "holistic_height_px": holistic.shape[0],
+        "holistic_width_px": holistic.shape[1],
+        "enlarged": stored.shape[1] < settings.holistic_width_px,
+        "tile_side_px": settings.tile_side_px,
+    }
+    little_endian = holistic.astype(holistic.dtype.newbyteorder("<"), copy=False)
+    return row, little_endian.tobytes(), tuple(tiles.cut(matrix, settings.tile_side_px))
+
+
+class ShardWriter:
+    """Writes the pixels of one image after the other and gives back the row for the images table."""
+
+    def __init__(self, holistic: RowGroupWriter, tile: RowGroupWriter, bits: int) -> None:
+        self._holistic, self._tile, self._bits = holistic, tile, bits
+
+    def write(self, image: Prepared) -> dict[str, Any]:
+        row = image.row
+        if row.get("reason") is not None:
+            return row
+        row_group = self._holistic.append(
+            {
+                "image_id": row["image_id"],
+                "height_px": row["holistic_height_px"],
+                "width_px": row["holistic_width_px"],
+                "bits": self._bits,
+                "pixels": image.holistic,
+            }
+        )
+        groups = [self._append(row["image_id"], cut) for cut in image.cuts]
+        values = [cut.value if cut.pixels is None else 0 for cut in image.cuts]
+        return row | {"holistic_row_group": row_group, "tile_row_groups": groups, "tile_values": values}
+
+    def _append(self, image_id: str, cut: tiles.Cut) -> int:
+        if cut.pixels is None:
+            return -1
+        place = {"image_id": image_id, "tile_row": cut.tile_row, "tile_col": cut.tile_col}
+        return self._tile.append(place | {"pixels": cut.pixels})
+
+
+def start_worker() -> None:
+    """One thread per worker, and no header text in logs."""
+    cv2.setNumThreads(1)
+    quiet_pydicom()
+
+
+def with_progress(images: Iterator[Prepared], total: int) -> Iterator[Prepared]:
+    """The same, with a line in the log every minute."""
+    started = told = time.monotonic()
+    for done, image in enumerate(images, 1):
+        yield image
+        if time.monotonic() - told > _LOG_EVERY_S:
+            told = time.monotonic()
+            rate = done / (told - started)
+            log.info(
+                "%d of %d images, %.1f per second, %.0f s left", done, total, rate, (total - done) / rate
+            )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--archive", type=Path, required=True, help="folder that the list's paths lie below")
+    parser.add_argument("--list", type=Path, required=True, help="shard list of index_archive (CSV)")
+    parser.add_argument("--dataset", required=True, help="module of mammo_steps/datasets")
+    parser.add_argument("--settings", type=json_object, required=True, help="JSON, see Settings")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    for name in ("holistic", "tiles", "images"):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=f"written: {name}.parquet")
+    args = parser.parse_args(argv)
+    start_logging()
+
+    settings = Settings(**args.settings)
+    listed = read_list(args.list)
+    log.info("%d images with %d workers", len(listed), args.workers)
+    module = importlib.import_module(f"mammo_steps.datasets.{args.dataset}")
+    read_pixels: ReadPixels = getattr(module, "read_pixels", decoding.read_pixels)
+    work = partial(prepare, archive=args.archive, read_pixels=read_pixels, settings=settings)
+    with ExitStack() as stack:
+        tile = stack.enter_context(RowGroupWriter(args.tiles, "tiles", tiles.COMPRESSION))
+        holistic = stack.enter_context(RowGroupWriter(args.holistic, "holistic", "lz4"))
+        writer = ShardWriter(holistic, tile, settings.holistic_bits)
+        prepared = with_progress(in_order(work, listed, args.workers, start_worker), len(listed))
+        rows = [writer.write(image) for image in prepared]
+        reasons = Counter(str(row["reason"]) for row in rows if row.get("reason"))
+        if rows and reasons[Reason.FILE_GONE] == len(rows):
+            raise FileNotFoundError(
+                f"none of {len(rows)} files is below {args.archive}: check the mount and `archive`"
+            )
+        args.images.unlink(missing_ok=True)  # no earlier run's table beside new pixels
+    write_rows(args.images, "shard_images", rows)
+    log.info("%d images, %d tiles written; left out: %s", holistic.n_rows, tile.n_rows, dict(reasons))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""Put everything about a study on one page: report.html, which needs no other file and no network.
+
+The page's text and layout stand in report.html.j2 beside this module. Charts go in as SVG whose ink follows
+the page (dark, printed), pictures as PNG.
+"""
+
+import argparse
+import base64
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from mammo_steps.core.exam_scores import MODELS
+from mammo_steps.core.files import write_text
+from mammo_steps.core.localisation import LOCATOR_NAMES
+from mammo_steps.core.number_text import read_csv
+from mammo_steps.core.plots import INK, PAPER
+from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.table1 import ENDPOINT_NAMES, NAMES, NOTES, SYNTHETIC, VARIANT_NAMES, VARIANTS
+from mammo_steps.core.table1 import PAPER as PAPER_AUCS
+from mammo_steps.core.terms import Endpoint
+
+log = logging.getLogger("report")
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+AUC_WORDS = ("model", "endpoint", "unit", "protocol", "pooling", "ci_method")
+RUN_COLUMNS = ("model", "fold", "device", "started_utc", "wall_s", "peak_memory_mb", "peak_gpu_memory_mb")
+VERSIONS = ("python", "torch", "torchvision", "commit")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """study: its name; synthetic: the cohort is synthetic, say so on top."""
+
+    study: str
+    synthetic: bool
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Fixed digits, thousands apart; a dash for None."""
+    return "\N{EN DASH}" if value is None else f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    return "\N{EN DASH}" if value is None else f"{100 * value:.{digits}f}\N{NARROW NO-BREAK SPACE}%"
+
+
+def p_value(value: float | None) -> str:
+    if value is None:
+        return "\N{EN DASH}"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def words(text: str | None) -> str:
+    """A value of a closed set as people write it."""
+    if text is None:
+        return "not known"
+    return text.replace("screen_detected", "screen-detected").replace("_", " ")
+
+
+def typeset(text: str) -> str:
+    """Typographic apostrophes."""
+    return text.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
+
+
+def inline_svg(text: str, name: str) -> Markup:
+    """An SVG file as part of the page: its ink is the page's, its ids its own, its size the column's.
+
+    ValueError if it is not an SVG or could run anything.
+    """
+    root = ElementTree.fromstring(text)
+    tags = {str(element.tag).rpartition("}")[2] for element in root.iter()}
+    handlers = [key for element in root.iter() for key in element.attrib if key.lower().startswith("on")]
+    if not root.tag.endswith("}svg") or tags & {"script", "foreignObject", "a"} or handlers:
+        raise ValueError(f"figure {name}: not a plain SVG; run draw_figures again")
+    body = text[text.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'(<svg\b[^>]*?) width="[^"]*" height="[^"]*"', r"\1", body, count=1)
+    body = re.sub(r'(<svg\b[^>]*?) height="[^"]*"([^>]*?) width="[^"]*"', r"\1\2", body, count=1)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
+    body = re.sub(r'(url\(|href=")#([^")]+)', rf"\1#{name}-\2", body)
+    return Markup(body.replace(PAPER, "none").replace(INK, "currentColor"))
+
+
+def read_figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """group -> figures with title, caption and either `svg` or `png` (a data URI)."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for entry in json.loads((folder / "figures.json").read_text(encoding="utf-8")):
+        path = folder / entry["file"]
+        figure = {"title": entry["title"], "caption": entry["caption"], "svg": None, "png": None}
+        if path.suffix == ".svg":
+            figure["svg"] = inline_svg(path.read_text(encoding="utf-8"), path.stem)
+        else:
+            figure["png"] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+        groups.setdefault(entry["group"], []).append(figure)
+    return groups
+
+
+def table1(aucs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the paper's Table 1: name, and per end point our row (None = not run) and the paper's AUC."""
+    found = {
+        (row["model"], row["endpoint"]): row
+        for row in aucs
+        if (row["protocol"], row["pooling"]) == ("sampled", "pooled")
+    }
+    return [
+        {
+            "name": name,
+            "cells": [
+                {
+                    "ours": found.get((model, endpoint)),
+                    "paper": PAPER_AUCS[model][place] if model in PAPER_AUCS else None,
+                }
+                for place, endpoint in enumerate(Endpoint)
+            ],
+        }
+        for model, name in NAMES.items()
+    ]
+
+
+def variants(aucs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Per end point: the models' AUCs under every protocol and pooling, in the order of VARIANTS."""
+    found = {(row["model"], row["endpoint"], row["protocol"], row["pooling"]): row for row in aucs}
+    return [
+        {
+            "name": ENDPOINT_NAMES[endpoint],
+            "rows": [
+                {"name": NAMES[model], "cells": [found[model, endpoint, *variant] for variant in VARIANTS]}
+                for model in MODELS
+            ],
+        }
+        for endpoint in Endpoint
+    ]
+
+
+def flow_steps(flow: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The flow chart's steps with the exams lost since the step before."""
+    steps = []
+    before: int | None = None
+    for step in flow["steps"]:
+        row = {name: step.get(name) for name in ("step", "files", "images", "exams", "women")}
+        exams = row["exams"]
+        row["lost"] = None if before is None or exams is None else before - exams
+        before = before if exams is None else exams
+        steps.append(row)
+    return steps
+
+
+def excluded_by_outcome(flow: Mapping[str, Any]) -> tuple[list[str | None], list[dict[str, Any]]]:
+    """(outcomes that occur, rows of level, reason and a count per outcome)."""
+    outcomes: list[str | None] = list(dict.fromkeys(entry["outcome"] for entry in flow["excluded"]))
+    outcomes.sort(key=lambda name: (name is None, name or ""))
+    counts: dict[tuple[str, str], dict[str | None, int]] = {}
+    for entry in flow["excluded"]:
+        row = counts.setdefault((entry["level"], entry["reason"]), {})
+        row[entry["outcome"]] = row.get(entry["outcome"], 0) + entry["n"]
+    rows = [
+        {
+            "level": level,
+            "reason": reason,
+            "n": [row.get(name, 0) for name in outcomes],
+            "total": sum(row.values()),
+        }
+        for (level, reason), row in counts.items()
+    ]
+    return outcomes, rows
+
+
+def hit_rates(hits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of role and lesion type, with the rates `at` each locator (None = not known)."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for hit in hits:
+        row = rows.setdefault(
+            (hit["role"], hit["lesion_type"]),
+            {
+                "role": hit["role"],
+                "lesion_type": hit["lesion_type"],
+                "n_images": hit["n_images"],
+                "roi_area": hit["roi_area_over_median_breast_area"],
+                "at": dict.fromkeys(LOCATOR_NAMES),
+            },
+        )
+        row["at"][hit["locator"]] = hit
+    return list(rows.values())
+
+
+def provenance(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Rows of the members' runs, the settings they share, and the versions they ran with."""
+    settings: dict[str, str] = {}
+    for run in runs:
+        text = json.dumps(run.get("settings"), indent=2)
+        if settings.setdefault(run["model"], text) != text:
+            settings[f"{run['model']}, fold {run['fold']}"] = text
+    return {
+        "rows": [{name: run.get(name) for name in RUN_COLUMNS} for run in runs],
+        "settings": settings,
+        "versions": {name: sorted({str(run.get(name)) for run in runs}) for name in VERSIONS},
+        "hours": sum(run.get("wall_s") or 0 for run in runs) / 3600,
+    }
+
+
+def render(values: Mapping[str, Any], template: Path = TEMPLATE) -> str:
+    """The page; everything in `values` is escaped, a name that is missing is an error."""
+    loader = FileSystemLoader(template.parent)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {f.__name__: f for f in (number, percent, p_value, words, typeset)}
+    return environment.get_template(template.name).render(values) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--flow", type=Path, required=True, help="cohort/flow.json")
+    parser.add_argument("--auc", type=Path, required=True, help="report/auc.csv")
+    parser.add_argument("--evaluation", type=Path, required=True, help="report/evaluation.json")
+    parser.add_argument("--localisation", type=Path, required=True, help="report/localisation.csv")
+    parser.add_argument("--crop-audit", type=Path, required=True, help="report/crop_audit.csv")
+    parser.add_argument("--figures", type=Path, required=True, help="folder of draw_figures")
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run.json of every member")
+    parser.add_argument("--settings", type=json_object, required=True, help="JSON: study, synthetic")
+    parser.add_argument("--report", type=Path, required=True, help="written: the page (HTML)")
+    args = parser.parse_args(argv)
+    start_logging()
+
+    settings = Settings(**args.settings)
+    flow = json.loads(args.flow.read_text(encoding="utf-8"))
+    aucs = read_csv(args.auc, AUC_WORDS)
+    outcomes, excluded = excluded_by_outcome(flow)
+    page = render(
+        {
+            "settings": settings,
+            "synthetic_text": SYNTHETIC,
+            "evaluation": json.loads(args.evaluation.read_text(encoding="utf-8")),
+            "flow": flow,
+            "steps": flow_steps(flow),
+            "excluded_outcomes": outcomes,
+            "excluded": excluded,
+            "endpoints": [ENDPOINT_NAMES[endpoint] for endpoint in Endpoint],
+            "endpoint_names": {str(end): name for end, name in ENDPOINT_NAMES.items()},
+            "model_names": NAMES,
+            "table1": table1(aucs),
+            "variants": variants(aucs),
+            "variant_names": [VARIANT_NAMES[variant] for variant in VARIANTS],
+            "notes": NOTES,
+            "ci_methods": sorted({row["ci_method"] for row in aucs}),
+            "hits": hit_rates(read_csv(args.localisation, ("locator", "role", "lesion_type"))),
+            "locator_names": LOCATOR_NAMES,
+            "crops": read_csv(args.crop_audit, ()),
+            "figures": read_figures(args.figures),
+            "provenance": provenance([json.loads(run.read_text(encoding="utf-8")) for run in args.runs]),
+        }
+    )
+    write_text(args.report, page)
+    log.info("%s: %d kB", args.report, len(page) // 1024)
+
+
+if __name__ == "__main__":
+    main()

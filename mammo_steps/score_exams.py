@@ -1,0 +1,163 @@
+"""One score per exam, model and reader, from networks that never saw the woman.
+
+The ensemble's margin of an image is the unweighted mean of its two margins. A breast's score is the sum over
+its images, an exam's the larger one of its two breasts. Only rows with role `test` are taken; every image of
+the cohort has to have exactly one from each model, in the fold that tests its exam, or the step fails.
+
+A reader's exam score is the larger one of the two breasts' scores, that of two readers the larger sum; null
+where the exam was not read.
+"""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.tables import read_table, write_table
+from mammo_steps.core.terms import LATERALITIES, TABLES, Role
+
+log = logging.getLogger("score_exams")
+
+SCORE_TABLES = {"holistic": "holistic_scores", "attention": "attention_scores"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """aggregation: how a breast's images are put together; "sum" (the paper) is the only way so far."""
+
+    aggregation: str
+
+    def __post_init__(self) -> None:
+        if self.aggregation != "sum":
+            raise ValueError(f"aggregation is {self.aggregation!r}, wanted sum")
+
+
+def out_of_fold(paths: Sequence[Path], model: str, exams: pd.DataFrame) -> pd.Series:
+    """Margins of one model by image_id, from the fold that tests the image's exam.
+
+    exams  index exam_id, column fold
+    Raises ValueError if a fold also learned from a woman that it tests, if it tests an exam of another fold,
+    or if an image has two margins or one that is no finite number.
+    """
+    columns = ["image_id", "patient_id", "exam_id", "fold", "role", "margin"]
+    parts = []
+    for path in paths:
+        table = read_table(path, SCORE_TABLES[model], columns)
+        tested = table.filter(pc.equal(table["role"], Role.TEST.value)).to_pandas()
+        learned = set(
+            pc.unique(table.filter(pc.not_equal(table["role"], Role.TEST.value))["patient_id"]).to_pylist()
+        )
+        n_seen = tested.loc[tested["patient_id"].isin(learned), "patient_id"].nunique()
+        if n_seen:
+            raise ValueError(
+                f"{path}: {n_seen} women are in test and in training or validation: rerun the fold"
+            )
+        n_wrong = int((tested["exam_id"].map(exams["fold"]) != tested["fold"]).sum())
+        if n_wrong:
+            raise ValueError(
+                f"{path}: {n_wrong} test images are of exams that another fold tests, or that are not in the "
+                "cohort: the scores are of an older split; rerun the fold"
+            )
+        parts.append(tested)
+    rows = pd.concat(parts, ignore_index=True)
+    n_twice = int(rows["image_id"].duplicated().sum())
+    if n_twice:
+        raise ValueError(f"{model}: {n_twice} images have more than one test margin, wanted one")
+    n_bad = int((~np.isfinite(rows["margin"])).sum())
+    if n_bad:
+        raise ValueError(
+            f"{model}: {n_bad} of {len(rows)} margins are not finite: training of a fold diverged"
+        )
+    margins: pd.Series = rows.set_index("image_id")["margin"]
+    return margins
+
+
+def exam_scores(images: pd.DataFrame, scores: pd.Series) -> pd.Series:
+    """Exam score by exam_id: over the two breasts the maximum of the sum over a breast's images.
+
+    images  columns image_id, exam_id, laterality, in the order of image_id: sums are the same in every run
+    scores  by image_id; every image has to have one
+    """
+    missing = ~images["image_id"].isin(scores.index)
+    if missing.any():
+        n_exams = images.loc[missing, "exam_id"].nunique()
+        raise ValueError(
+            f"{int(missing.sum())} images of {n_exams} exams have no test margin: rerun their folds"
+        )
+    scored = images.assign(score=images["image_id"].map(scores))
+    breasts = scored.groupby(["exam_id", "laterality"])["score"].sum()
+    exams: pd.Series = breasts.groupby("exam_id").max()
+    return exams
+
+
+def reader_scores(exams: pd.DataFrame) -> dict[str, pd.Series]:
+    """Columns reader_1, reader_2, two_readers; NaN where a reader has not scored both breasts."""
+    left = [exams[f"reader_{n}_left"] for n in (1, 2)]
+    right = [exams[f"reader_{n}_right"] for n in (1, 2)]
+    pairs = {
+        "reader_1": (left[0], right[0]),
+        "reader_2": (left[1], right[1]),
+        "two_readers": (left[0] + left[1], right[0] + right[1]),
+    }
+    return {name: pd.Series(np.maximum(*pair), exams.index) for name, pair in pairs.items()}  # NaN stays NaN
+
+
+def scores_of(exams: pd.DataFrame, images: pd.DataFrame, margins: dict[str, pd.Series]) -> pd.DataFrame:
+    """The `exam_scores` table, sorted by exam_id.
+
+    exams    index exam_id; patient_id, outcome, fold and the readers' columns
+    images   columns image_id, exam_id, laterality
+    margins  of holistic and attention, by image_id
+    """
+    if set(images["exam_id"]) != set(exams.index):
+        raise ValueError("the cohort's images and exams are of different exams: rerun split_folds")
+    n_differing = len(set(margins["holistic"].index) ^ set(margins["attention"].index))
+    if n_differing:
+        raise ValueError(
+            f"{n_differing} images have a test margin of only one of the two models: rerun its fold"
+        )
+    n_breasts = images.groupby("exam_id")["laterality"].nunique()
+    if (n_breasts < len(LATERALITIES)).any():
+        raise ValueError(f"{int((n_breasts < len(LATERALITIES)).sum())} exams have images of one breast only")
+    images = images.sort_values("image_id")
+    margins = margins | {"ensemble": (margins["holistic"] + margins["attention"]) / 2}
+    networks = {name: exam_scores(images, scores) for name, scores in margins.items()}
+    table = exams.assign(**networks, **reader_scores(exams)).rename_axis("exam_id").reset_index()
+    return table[list(TABLES["exam_scores"])].sort_values("exam_id", ignore_index=True)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--exams", type=Path, required=True, help="cohort/exams.parquet")
+    parser.add_argument("--images", type=Path, required=True, help="cohort/images.parquet")
+    for model in SCORE_TABLES:
+        parser.add_argument(
+            f"--{model}",
+            type=Path,
+            nargs="+",
+            required=True,
+            help=f"{model}/<fold>/images.parquet of every fold",
+        )
+    parser.add_argument("--settings", type=json_object, required=True, help="JSON: aggregation")
+    parser.add_argument("--out", type=Path, required=True, help="written: one row per exam (Parquet)")
+    args = parser.parse_args(argv)
+    start_logging()
+
+    Settings(**args.settings)
+    exams = read_table(args.exams, "exams").to_pandas().set_index("exam_id")
+    images = read_table(args.images, "images", ["image_id", "exam_id", "laterality"]).to_pandas()
+    log.info("%d exams, %d images, %d folds", len(exams), len(images), exams["fold"].nunique())
+    margins = {model: out_of_fold(getattr(args, model), model, exams) for model in SCORE_TABLES}
+    table = scores_of(exams, images, margins)
+    write_table(args.out, "exam_scores", {str(name): column for name, column in table.items()})
+    log.info("%d exams scored", len(table))
+
+
+if __name__ == "__main__":
+    main()

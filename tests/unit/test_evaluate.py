@@ -1,0 +1,369 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from mammo_steps.core.endpoints import sampled, truths, worst_outcomes
+from mammo_steps.core.exam_aucs import Rules, comparisons
+from mammo_steps.core.exam_scores import read_exams
+from mammo_steps.core.ids import Pseudonyms
+from mammo_steps.core.number_text import json_text
+from mammo_steps.core.tables import RowGroupWriter, write_rows
+from mammo_steps.core.terms import Endpoint
+from mammo_steps.evaluate import AUC_COLUMNS, main
+
+KEY = "a public key of a test"
+OUTCOMES = ("screen_detected", "interval", "prior", "benign", "normal", "normal", "normal", "unknown")
+SETTINGS = {
+    "ci_method": "delong_logit",
+    "bootstrap_samples": 50,
+    "sampled_negatives": 5000,
+    "prior": "negative",
+    "synthetic": True,
+    "input_px": 64,
+    "crop": "centre",
+    "roi_side_px": 64,
+    "audit_per_size": 2,
+}
+RULES = Rules("delong_logit", 50, 5000, "negative")
+
+
+def exam_rows(n=80, n_folds=2, outcomes=OUTCOMES):
+    """n exams of n / 2 women, outcomes in turn; reader 2 reads half of them."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for i in range(n):
+        outcome = outcomes[i % len(outcomes)]
+        lift = {"screen_detected": 2.0, "interval": 1.0}.get(outcome, 0.0)
+        holistic, attention = lift + generator.standard_normal(2)
+        reader_1 = float(outcome == "screen_detected") + float(generator.integers(0, 2))
+        reader_2 = reader_1 if (i // len(outcomes)) % 2 else None
+        rows.append(
+            {
+                "patient_id": f"p{i % (n // 2):03d}",
+                "exam_id": f"e{i:03d}",
+                "outcome": outcome,
+                "fold": i % (n // 2) // 8 % n_folds,
+                "holistic": holistic,
+                "attention": attention,
+                "ensemble": (holistic + attention) / 2,
+                "reader_1": reader_1,
+                "reader_2": reader_2,
+                "two_readers": None if reader_2 is None else reader_1 + reader_2,
+            }
+        )
+    return rows
+
+
+def write_study(folder, exams):
+    """Scores, and images, one shard and COAs of two images per exam; lesions are at (160, 40) of R."""
+    write_rows(folder / "exams.parquet", "exam_scores", exams)
+    picture = np.zeros((128, 64), np.uint8)
+    picture[20:108, :30] = 200  # a breast at the chest wall
+    images, lesions = [], []
+    for exam in exams:
+        for laterality in ("L", "R"):
+            raw = f"{exam['exam_id']}.{laterality}"
+            images.append(
+                {
+                    "image_id": Pseudonyms(KEY).image(raw),
+                    "patient_id": exam["patient_id"],
+                    "exam_id": exam["exam_id"],
+                    "laterality": laterality,
+                    "view": "CC",
+                    "outcome": exam["outcome"],
+                    "role": "test",
+                }
+            )
+            if laterality == "R" and exam["outcome"] in ("screen_detected", "interval"):
+                lesions.append((raw, "1", "mass", "1", "160", "40"))
+    images.sort(key=lambda image: image["image_id"])
+    with RowGroupWriter(folder / "shards" / "s-000" / "holistic.parquet", "holistic", "zstd") as writer:
+        for image in images:
+            writer.append(
+                {
+                    "image_id": image["image_id"],
+                    "height_px": 128,
+                    "width_px": 64,
+                    "bits": 8,
+                    "pixels": picture.tobytes(),
+                }
+            )
+    of_image = {
+        "shard": "s-000",
+        "height_px": 256,
+        "width_px": 128,
+        "photometric": "MONOCHROME2",
+        "bits_stored": 12,
+        "transfer_syntax": "1.2.840.10008.1.2.1",
+        "vendor": "other",
+        "breast_area_px": 88 * 30 * 4,
+        "breast_row": 127.5,
+        "breast_col": 29.5,
+        "flipped": False,
+        "holistic_height_px": 128,
+        "holistic_width_px": 64,
+    }
+    found = [
+        {
+            **{
+                name: image[name]
+                for name in ("image_id", "patient_id", "exam_id", "laterality", "view", "role")
+            },
+            "fold": 0,
+            "margin": 0.0,
+            "coa_row": 150.0,
+            "coa_col": 50.0,
+            "coa_fallback": number == 0,
+            "top_outside_breast": 0.25,
+            "top_spread_px": 1.0,
+        }
+        for number, image in enumerate(images)
+    ]
+    write_rows(folder / "coas.parquet", "holistic_scores", found)
+    for number, image in enumerate(images):
+        del image["role"]
+        image.update(of_image, holistic_row_group=number)
+    write_rows(folder / "images.parquet", "images", images)
+    with (folder / "lesions.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image_id", "lesion_id", "lesion_type", "malignant", "row", "col"])
+        writer.writerows(lesions)
+
+
+def run(folder, out, settings=SETTINGS, extra=("--key", KEY)):
+    lesions = ["--lesions", str(folder / "lesions.csv"), *extra] if extra else []
+    files = {
+        "--auc": "auc.csv",
+        "--table1": "table1.md",
+        "--evaluation": "evaluation.json",
+        "--localisation": "localisation.csv",
+        "--crop-audit": "crop_audit.csv",
+    }
+    main(
+        [
+            *("--scores", str(folder / "exams.parquet"), "--images", str(folder / "images.parquet")),
+            *("--shards", str(folder / "shards"), "--coas", str(folder / "coas.parquet")),
+            *("--untrained-coas", str(folder / "coas.parquet"), "--seed", "1"),
+            *("--settings", json.dumps(settings), *lesions),
+            *(part for flag, name in files.items() for part in (flag, str(out / name))),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    write_study(folder, exam_rows())
+    run(folder, folder / "report")
+    return folder
+
+
+def read_csv(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_outcomes_are_positive_negative_or_out_as_each_end_point_says():
+    def of(endpoint, prior="negative"):
+        return truths(OUTCOMES, endpoint, prior).tolist()
+
+    # screen_detected, interval, prior, benign, normal x 3, unknown
+    assert of(Endpoint.SCREEN_DETECTED) == [1, 0, 0, 0, 0, 0, 0, -1]
+    assert of(Endpoint.SCREEN_DETECTED_OR_INTERVAL) == [1, 1, 0, 0, 0, 0, 0, -1]
+    assert of(Endpoint.INTERVAL) == [-1, 1, 0, 0, 0, 0, 0, -1]
+    assert of(Endpoint.SCREEN_DETECTED, "leave_out") == [1, 0, -1, 0, 0, 0, 0, -1]
+    with pytest.raises(ValueError, match="prior is 'maybe'"):
+        of(Endpoint.INTERVAL, "maybe")
+
+
+def test_sampled_protocol_keeps_all_positives_and_draws_negatives_whatever_the_order():
+    truth = np.array([1, 1] + [0] * 100 + [-1])
+    ids = [f"e{i}" for i in range(103)]
+    drawn = sampled(ids, truth, 30, ("sampled", 1))
+    assert (drawn == 1).sum() == 2
+    assert (drawn == 0).sum() == 30
+    backwards = sampled(ids[::-1], truth[::-1], 30, ("sampled", 1))
+    assert backwards[::-1].tolist() == drawn.tolist()
+    assert sampled(ids, truth, 30, ("sampled", 2)).tolist() != drawn.tolist()
+    assert sampled(ids, truth, 100, ("sampled", 1)) is truth
+
+
+def test_a_woman_has_her_worst_outcome():
+    assert worst_outcomes(np.array([0, 0, 1, 1]), ["normal", "interval", "prior", "benign"]).tolist() == [
+        1,
+        2,
+    ]
+
+
+def test_auc_table_has_its_columns_in_order_and_a_row_for_every_combination(study):
+    rows = read_csv(study / "report" / "auc.csv")
+    assert (study / "report" / "auc.csv").read_text().splitlines()[0] == ",".join(AUC_COLUMNS)
+    assert len(rows) == 3 * 2 * 2 * 7
+    first = rows[0]
+    assert (first["model"], first["unit"], first["ci_method"]) == ("holistic", "exam", "delong_logit")
+    assert (first["n_positive"], first["n_negative"]) == ("10", "60")  # 80 exams, 10 of unknown outcome
+    assert len(first["auc"].split(".")[1]) == 6
+    for row in rows:
+        assert 0 <= float(row["ci_low"]) <= float(row["auc"]) <= float(row["ci_high"]) <= 1
+    methods = {(row["model"], row["pooling"]): row["ci_method"] for row in rows}
+    assert methods["holistic", "fold_mean"] == "t_over_folds_logit"
+    assert methods["one_reader", "pooled"] == "bootstrap_logit"
+
+
+def test_protocols_are_equal_where_few_negatives_are_and_differ_where_not(study, tmp_path):
+    rows = read_csv(study / "report" / "auc.csv")
+    halves = [[{**r, "protocol": ""} for r in rows if r["protocol"] == name] for name in ("all", "sampled")]
+    assert halves[0] == halves[1]
+    run(study, tmp_path, {**SETTINGS, "sampled_negatives": 20})
+    rows = read_csv(tmp_path / "auc.csv")
+    sampled_row = next(row for row in rows if row["protocol"] == "sampled")
+    assert (sampled_row["n_positive"], sampled_row["n_negative"]) == ("10", "20")
+
+
+def test_one_reader_is_the_mean_of_the_readers_aucs_and_two_readers_need_both(study):
+    rows = read_csv(study / "report" / "auc.csv")
+    by_model = {row["model"]: row for row in rows[:7]}
+    mean = (float(by_model["reader_1"]["auc"]) + float(by_model["reader_2"]["auc"])) / 2
+    assert float(by_model["one_reader"]["auc"]) == pytest.approx(mean, abs=1e-6)
+    assert by_model["two_readers"]["n_positive"] == "5"
+    assert by_model["reader_1"]["n_positive"] == by_model["one_reader"]["n_positive"] == "10"
+
+
+def test_fold_mean_averages_the_folds_aucs(study):
+    evaluation = json.loads((study / "report" / "evaluation.json").read_text())
+    folds = next(f for f in evaluation["fold_aucs"] if f["model"] == "attention")
+    row = next(
+        r
+        for r in read_csv(study / "report" / "auc.csv")
+        if (r["model"], r["pooling"]) == ("attention", "fold_mean")
+    )
+    assert folds["folds"] == [0, 1]
+    assert float(row["auc"]) == pytest.approx(np.mean(folds["auc"]), abs=1e-5)
+
+
+def test_an_end_point_without_positives_is_not_estimable_and_keeps_its_row(tmp_path):
+    exams = exam_rows(outcomes=("screen_detected", "normal", "normal"))
+    write_study(tmp_path, exams)
+    run(tmp_path, tmp_path / "report")
+    row = next(r for r in read_csv(tmp_path / "report" / "auc.csv") if r["endpoint"] == "interval")
+    assert (row["auc"], row["ci_low"], row["ci_high"]) == ("", "", "")
+    assert (row["ci_method"], row["n_positive"], row["n_negative"]) == ("not_estimable", "0", "53")
+    table = (tmp_path / "report" / "table1.md").read_text()
+    assert "not estimable, n 0/53" in table
+    assert "0 positive and 53 negative exams" in table
+
+
+def test_a_fold_with_one_class_makes_the_fold_mean_not_estimable_and_names_the_fold(tmp_path):
+    exams = exam_rows()
+    for exam in exams:
+        exam["fold"] = int(exam["outcome"] == "benign")
+    write_rows(tmp_path / "exams.parquet", "exam_scores", exams)
+    found = comparisons(read_exams(tmp_path / "exams.parquet"), RULES, 1)
+    assert found["screen_detected", "all"].estimate("holistic", "fold_mean") == "one class only in fold 1"
+    assert not isinstance(found["screen_detected", "all"].estimate("holistic", "pooled"), str)
+
+
+def test_exams_that_no_one_read_make_the_readers_not_estimable(tmp_path):
+    exams = [{**exam, "reader_1": None, "reader_2": None, "two_readers": None} for exam in exam_rows()]
+    write_study(tmp_path, exams)
+    run(tmp_path, tmp_path / "report")
+    rows = {r["model"]: r for r in read_csv(tmp_path / "report" / "auc.csv")[:7]}
+    for reader in ("reader_1", "reader_2", "one_reader", "two_readers"):
+        assert (rows[reader]["auc"], rows[reader]["n_positive"]) == ("", "0")
+    tests = json.loads((tmp_path / "report" / "evaluation.json").read_text())["tests"]
+    assert {test["second"] for test in tests} == {"holistic"}
+
+
+def test_table1_stands_beside_the_paper_and_says_that_data_are_synthetic(study, tmp_path):
+    table = (study / "report" / "table1.md").read_text()
+    assert "**Synthetic data.**" in table
+    ensemble = next(line for line in table.splitlines() if line.startswith("| Ensemble"))
+    assert "| 0.940 |" in ensemble and "| 0.891 |" in ensemble
+    assert "| Adapted pretrained | not run | 0.861 |" in table
+    run(study, tmp_path, {**SETTINGS, "synthetic": False})
+    assert "Synthetic" not in (tmp_path / "table1.md").read_text()
+
+
+def test_evaluation_counts_tests_and_draws_curves(study):
+    text = (study / "report" / "evaluation.json").read_text()
+    evaluation = json.loads(text)
+    assert evaluation["counts"]["n_exams"] == 80
+    assert evaluation["counts"]["n_women"] == 40
+    assert evaluation["counts"]["n_unknown_left_out"] == 10
+    assert evaluation["counts"]["reader_n"] == {"reader_1": 80, "reader_2": 40, "two_readers": 40}
+    assert evaluation["coa"]["n_images"] == 160
+    assert evaluation["coa"]["n_fallback"] == 1
+    against_readers = next(t for t in evaluation["tests"] if t["second"] == "two_readers")
+    assert (against_readers["n_positive"], against_readers["n_negative"]) == (5, 30)
+    assert set(against_readers) > {"delong", "delong_clustered", "clustered_bootstrap", "delta"}
+    for curve in evaluation["roc"]:
+        assert (curve["fpr"][0], curve["tpr"][0], curve["fpr"][-1], curve["tpr"][-1]) == (0, 0, 1, 1)
+        assert len(curve["fpr"]) <= 400
+    assert {row["prior"] for row in evaluation["prior_otherwise"]} == {"leave_out"}
+    assert '"fpr": [0.0, ' in text
+
+
+def test_localisation_scores_rois_of_screen_detected_images_against_its_baselines(study):
+    rows = read_csv(study / "report" / "localisation.csv")
+    by_locator = {row["locator"]: row for row in rows if row["lesion_type"] == "all"}
+    assert list(by_locator) == ["coa", "random_in_breast", "breast_centroid", "untrained_coa"]
+    coa = by_locator["coa"]
+    # ten screen-detected exams; the ROI of (150, 50) is rows 118..181, columns 18..81: it holds (160, 40)
+    assert (coa["role"], coa["n_images"], coa["hit_rate"]) == ("test", "10", "1.000000")
+    assert float(coa["ci_low"]) == pytest.approx(0.7225, abs=1e-4)
+    assert float(coa["roi_area_over_median_breast_area"]) == pytest.approx(64 * 64 / (88 * 30 * 4), abs=1e-6)
+    # lesion (160, 40) is outside the centroid's rows 96..159
+    assert by_locator["breast_centroid"]["hit_rate"] == "0.000000"
+    assert 0.2 < float(by_locator["random_in_breast"]["hit_rate"]) < 0.5
+
+
+def test_crop_audit_measures_what_the_centre_crop_cuts(study):
+    (row,) = read_csv(study / "report" / "crop_audit.csv")
+    assert (row["height_px"], row["width_px"], row["n_images"]) == ("256", "128", "160")
+    assert (row["n_measured"], row["n_lesions"]) == ("2", "20")
+    # the input shows rows 32..95 of the breast's 20..107: 24 of 88 are outside
+    assert float(row["breast_share_outside"]) == pytest.approx(24 / 88, abs=0.03)
+    assert row["lesion_share_outside"] == "0.000000"
+
+
+def test_without_lesions_localisation_is_empty_and_the_rest_is_there(study, tmp_path):
+    run(study, tmp_path, extra=())
+    assert len((tmp_path / "localisation.csv").read_text().splitlines()) == 1
+    assert read_csv(tmp_path / "crop_audit.csv")[0]["lesion_share_outside"] == ""
+    assert (tmp_path / "auc.csv").read_bytes() == (study / "report" / "auc.csv").read_bytes()
+
+
+def test_the_same_inputs_give_the_same_bytes(study, tmp_path):
+    run(study, tmp_path)
+    for file in sorted((study / "report").iterdir()):
+        assert (tmp_path / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_lesions_without_a_key_and_wrong_settings_are_refused(study, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run(study, tmp_path, extra=("--untrained-coas",))
+    assert "give --key or --key-file" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="ci_method is 'wald'"):
+        run(study, tmp_path, {**SETTINGS, "ci_method": "wald"})
+    with pytest.raises(ValueError, match="bootstrap_samples is 1"):
+        run(study, tmp_path, {**SETTINGS, "bootstrap_samples": 1})
+    with pytest.raises(TypeError, match="colour"):
+        run(study, tmp_path, {**SETTINGS, "colour": "red"})
+
+
+def test_an_exam_twice_and_a_score_that_is_no_number_are_refused(tmp_path):
+    exams = exam_rows(n=16)
+    write_rows(tmp_path / "twice.parquet", "exam_scores", [*exams, exams[0]])
+    with pytest.raises(ValueError, match="1 exams stand in it more than once"):
+        read_exams(tmp_path / "twice.parquet")
+    exams[3]["ensemble"] = float("inf")
+    write_rows(tmp_path / "inf.parquet", "exam_scores", exams)
+    with pytest.raises(ValueError, match="1 of 16 values of `ensemble` are not finite"):
+        read_exams(tmp_path / "inf.parquet")
+
+
+def test_json_text_has_six_digits_no_nan_and_lists_of_numbers_on_one_line():
+    text = json_text({"a": [1 / 3, float("nan")], "b": [{"c": 1e-9 / 3}]})
+    assert text == '{\n  "a": [0.333333, null],\n  "b": [\n    {\n      "c": 3.33333e-10\n    }\n  ]\n}\n'

@@ -1,0 +1,226 @@
+"""list_images: who is in the cohort, with which targets, and that nothing is lost."""
+
+from pathlib import Path
+
+import pytest
+from small_cohort import FOUR, NAMES, Cohort, files_of, label_of, shard_rows
+
+from mammo_steps.core.tables import write_rows
+from mammo_steps.list_images import main
+
+
+def test_a_unilateral_cancer_exam_gives_two_positive_and_no_negative_images(tmp_path: Path) -> None:
+    cohort = Cohort(tmp_path, [files_of("a")], [label_of("a", "screen_detected", "L")])
+    assert cohort.targets("a") == [1, 1, None, None]
+
+
+def test_targets_follow_the_outcome(tmp_path: Path) -> None:
+    labels = [
+        label_of("both", "screen_detected", "both"),
+        label_of("unknown side", "screen_detected"),
+        label_of("interval", "interval", "R"),
+        label_of("prior", "prior", "R"),
+        label_of("benign", "benign"),
+        label_of("normal"),
+    ]
+    index = [row for label in labels for row in files_of(label["exam_id"])]
+    cohort = Cohort(tmp_path, [index], labels)
+    assert cohort.targets("both") == [1, 1, 1, 1]
+    assert cohort.targets("unknown side") == [None] * 4  # stays for evaluation
+    assert cohort.targets("interval") == [0, 0, 0, 0]
+    assert cohort.targets("prior") == [None] * 4
+    assert cohort.targets("benign") == cohort.targets("normal") == [0, 0, 0, 0]
+    assert any("1 screen-detected exam(s) of unknown side" in note for note in cohort.flow["notes"])
+
+
+def test_interval_cancers_can_be_left_out_of_training_and_priors_taken_as_negative(tmp_path: Path) -> None:
+    settings = {"interval_in_training": "leave_out", "prior_in_training": "negative"}
+    labels = [label_of("i", "interval", "R"), label_of("p", "prior", "R")]
+    cohort = Cohort(tmp_path, [files_of("i") + files_of("p")], labels, settings=settings)
+    assert cohort.targets("i") == [None] * 4
+    assert cohort.targets("p") == [0] * 4
+
+
+def test_an_undecodable_image_makes_its_exam_incomplete_and_every_file_has_one_reason(tmp_path: Path) -> None:
+    index = files_of("a") + files_of("b")
+    bad = {index[1]["image_id"]: "undecodable"}
+    cohort = Cohort(tmp_path, [index], [label_of("a", "screen_detected", "L"), label_of("b")], bad_pixels=bad)
+    assert {row["exam_id"] for row in cohort.images} == {NAMES.exam("b")}
+    assert cohort.reasons("image") == {
+        "undecodable": [NAMES.exam("a")],
+        "incomplete_exam": [NAMES.exam("a")] * 3,
+    }
+    exam = next(row for row in cohort.excluded if row["level"] == "exam")
+    assert (exam["reason"], exam["detail"], exam["outcome"]) == (
+        "incomplete_exam",
+        "no usable L-MLO",
+        "screen_detected",
+    )
+    assert len({row["file_id"] for row in cohort.excluded if row["file_id"]}) == 4
+
+
+def test_an_exam_with_more_images_than_views_is_out_and_counted_with_its_outcome(tmp_path: Path) -> None:
+    index = files_of("a", (*FOUR, "L-CC")) + files_of("b")
+    cohort = Cohort(tmp_path, [index], [label_of("a", "screen_detected", "L"), label_of("b")])
+    assert cohort.reason_of("a") == "extra_images"
+    wanted = {"level": "exam", "reason": "extra_images", "outcome": "screen_detected", "n": 1}
+    assert wanted in cohort.flow["excluded"]
+
+
+def test_a_special_view_counts_as_an_extra_image(tmp_path: Path) -> None:
+    spot = files_of("a", ("L-CC",) * 6, shard=None, reason="special_view")[-1]
+    cohort = Cohort(tmp_path, [[*files_of("a"), spot, *files_of("b")]], [label_of("a"), label_of("b")])
+    assert cohort.reason_of("a") == "extra_images"
+    assert cohort.reasons("file") == {"special_view": [NAMES.exam("a")]}
+
+
+def test_largest_keeps_the_image_with_most_pixels_of_each_view(tmp_path: Path) -> None:
+    index = files_of("a", (*FOUR, "L-CC"))
+    index[4]["height_px"] = 400
+    cohort = Cohort(tmp_path, [index], [label_of("a")], settings={"extra_images": "largest"})
+    assert len(cohort.images) == 4
+    assert index[4]["image_id"] in {row["image_id"] for row in cohort.images}
+    [out] = [row for row in cohort.excluded if row["level"] == "image"]
+    assert (out["image_id"], out["reason"]) == (index[0]["image_id"], "extra_images")
+    assert cohort.flow["steps"][-1]["images"] == 4
+
+
+def test_labels_without_an_exam_and_exams_without_a_label_are_counted(tmp_path: Path) -> None:
+    cohort = Cohort(tmp_path, [files_of("a") + files_of("b")], [label_of("a"), label_of("gone", "benign")])
+    assert cohort.reason_of("b") == "no_label"
+    assert cohort.reasons("label") == {"no_exam": [NAMES.exam("gone")]}
+    assert {"level": "label", "reason": "no_exam", "outcome": "benign", "n": 1} in cohort.flow["excluded"]
+
+
+def test_a_label_whose_files_are_all_out_leaves_an_incomplete_exam(tmp_path: Path) -> None:
+    out = files_of("b", shard=None, reason="for_processing")
+    cohort = Cohort(tmp_path, [files_of("a") + out], [label_of("a"), label_of("b")])
+    assert cohort.reason_of("b") == "incomplete_exam"
+    assert len(cohort.reasons("file")["for_processing"]) == 4
+
+
+def test_an_unlabelled_exam_without_any_mammogram_is_no_exam_of_the_flow_chart(tmp_path: Path) -> None:
+    ultrasound = files_of("us", ["L-CC"], shard=None, reason="not_mammography")
+    cohort = Cohort(tmp_path, [files_of("a") + ultrasound], [label_of("a")])
+    assert cohort.reason_of("us") is None
+    assert cohort.reasons("file") == {"not_mammography": [NAMES.exam("us")]}
+
+
+def test_a_label_that_names_another_woman_puts_its_exam_out(tmp_path: Path) -> None:
+    cohort = Cohort(tmp_path, [files_of("a") + files_of("b")], [label_of("a"), label_of("b", woman="other")])
+    assert cohort.reason_of("b") == "patient_contradicts_label"
+    [row] = [row for row in cohort.excluded if row["level"] == "exam"]
+    assert row["detail"] == "line 3 of the label table, 1 in the headers"
+
+
+def test_an_exam_with_files_of_two_women_is_out(tmp_path: Path) -> None:
+    mixed = files_of("b", FOUR[:2]) + files_of("b", FOUR[2:], woman="other")
+    for number, row in enumerate(mixed):
+        row["image_id"] = NAMES.image(f"mixed {number}")
+    cohort = Cohort(tmp_path, [files_of("a") + mixed], [label_of("a"), label_of("b")])
+    assert cohort.reason_of("b") == "patient_contradicts_label"
+
+
+def test_dates_of_headers_and_labels_decide_what_came_after_a_cancer(tmp_path: Path) -> None:
+    days = {"before": 100, "cancer": 800, "after": 1500}
+    index = [row for exam, day in days.items() for row in files_of(exam, woman="w", exam_day=day)]
+    labels = [
+        label_of("before", woman="w", follow_up_months="23"),
+        label_of("cancer", "interval", "L", woman="w", follow_up_months=""),
+        label_of("after", woman="w", follow_up_months="60"),
+    ]
+    cohort = Cohort(tmp_path, [index], labels, settings={"follow_up_months": 24})
+    assert cohort.reason_of("before") == "short_follow_up"
+    assert cohort.reason_of("cancer") is None
+    assert cohort.reason_of("after") == "after_cancer"
+
+
+def test_a_label_table_without_follow_up_is_taken_at_its_word_and_the_flow_chart_says_so(
+    tmp_path: Path,
+) -> None:
+    cohort = Cohort(tmp_path, [files_of("a")], [label_of("a")], settings={"follow_up_months": 24})
+    assert len(cohort.images) == 4
+    assert any("follow_up_months" in note for note in cohort.flow["notes"])
+
+
+def test_the_same_image_in_two_intakes_is_taken_once(tmp_path: Path) -> None:
+    second = files_of("a", shard="second-000") + files_of("b", shard="second-000")
+    cohort = Cohort(tmp_path, [files_of("a"), second], [label_of("a"), label_of("b")])
+    shards = {(row["exam_id"], row["shard"]) for row in cohort.images}
+    assert shards == {(NAMES.exam("a"), "first-000"), (NAMES.exam("b"), "second-000")}
+    assert cohort.reasons("file") == {"duplicate_instance": [NAMES.exam("a")] * 4}
+
+
+def test_flow_steps_count_files_images_exams_and_women(tmp_path: Path) -> None:
+    index = files_of("a") + files_of("b") + files_of("c", FOUR[:3])
+    index += files_of("z", ["L-CC"], shard=None, reason="no_pixels")
+    bad = {index[0]["image_id"]: "no_breast"}
+    cohort = Cohort(tmp_path, [index], [label_of(e) for e in "abc"], bad_pixels=bad)
+    steps = cohort.flow["steps"]
+    assert steps[0] == {"step": "files in the archive", "files": 12}
+    assert [(s["images"], s["exams"], s["women"]) for s in steps[1:3]] == [(11, 3, 3), (10, 3, 3)]
+    assert (steps[-1]["images"], steps[-1]["exams"], steps[-1]["women"]) == (4, 1, 1)
+    n_out = sum(row["n"] for row in cohort.flow["excluded"] if row["level"] in ("file", "image"))
+    assert n_out + len(cohort.images) == 12
+
+
+def test_the_order_of_rows_does_not_matter(tmp_path: Path) -> None:
+    index = files_of("a") + files_of("b") + files_of("c", FOUR[:3])
+    labels = [label_of(e) for e in "abc"]
+    one = Cohort(tmp_path / "1", [index], labels)
+    two = Cohort(tmp_path / "2", [index[::-1]], labels)
+    for row in one.images + two.images:
+        row.pop("holistic_row_group")
+    assert one.images == two.images
+    assert one.exams == two.exams
+    assert one.excluded == two.excluded
+
+
+def test_views_of_a_film_archive_without_cc_make_a_complete_exam(tmp_path: Path) -> None:
+    index = files_of("a", ("L-MLO", "R-MLO"))
+    cohort = Cohort(tmp_path, [index], [label_of("a")], settings={"views": ["MLO"]})
+    assert len(cohort.images) == 2
+
+
+def test_no_id_of_the_archive_is_written(tmp_path: Path) -> None:
+    Cohort(tmp_path, [files_of("exam-17", woman="secret-5")], [label_of("exam-17", woman="secret-5")])
+    for path in [*tmp_path.glob("*.parquet"), tmp_path / "flow.json"]:
+        assert b"secret-5" not in path.read_bytes()
+        assert b"exam-17" not in path.read_bytes()
+
+
+def test_an_empty_cohort_stops_and_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no exam is left.*exam no_label 1.*label no_exam 1"):
+        Cohort(tmp_path, [files_of("a")], [label_of("1.2.3")])
+    assert not (tmp_path / "images.parquet").exists()
+
+
+def test_shards_of_another_run_than_the_index_are_refused(tmp_path: Path) -> None:
+    index = files_of("a")
+    cohort = Cohort(tmp_path, [index], [label_of("a")])
+    write_rows(tmp_path / "shards/first-000/images.parquet", "shard_images", shard_rows(index[:3], {}))
+    with pytest.raises(ValueError, match="send 4 images to shards, the shards hold 3"):
+        main(cohort.arguments)
+
+
+def test_shards_of_two_recipes_are_refused(tmp_path: Path) -> None:
+    index = files_of("a") + files_of("b", shard="first-001")
+    cohort = Cohort(tmp_path, [index], [label_of("a"), label_of("b")])
+    other = [row | {"recipe": "old"} for row in shard_rows(index[4:], {})]
+    write_rows(tmp_path / "shards/first-001/images.parquet", "shard_images", other)
+    with pytest.raises(ValueError, match=r"shards of different recipes .* rerun make_shards"):
+        main(cohort.arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("extra_images", "keep"), ("interval_in_training", "no"), ("prior_in_training", "")]
+)
+def test_a_setting_outside_its_set_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"{value!r}, wanted"):
+        Cohort(tmp_path, [files_of("a")], [label_of("a")], settings={name: value})
+
+
+def test_an_archive_without_any_mammogram_stops_and_says_why(tmp_path: Path) -> None:
+    bad = {"file_id": "f1", "file_bytes": 1, "shard": None, "reason": "not_dicom"}
+    with pytest.raises(ValueError, match=r"no exam is left.*file not_dicom 1"):
+        Cohort(tmp_path, [[bad]], [label_of("a")])

@@ -1,0 +1,180 @@
+"""score_exams: margins to exam scores, checked by hand, and every way in which a score could be none."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mammo_steps.core.tables import read_table, write_rows
+from mammo_steps.score_exams import Settings, main
+
+Row = dict[str, Any]
+SLOTS = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
+# exam -> (fold, holistic margins, attention margins) of L-CC, L-MLO, R-CC, R-MLO
+MARGINS = {
+    "e1": (0, (1.0, 2.0, -1.0, 0.5), (3.0, 0.0, 4.0, 2.5)),
+    "e2": (1, (-4.0, -4.0, -1.0, -1.0), (-2.0, -3.0, -5.0, -6.0)),
+}
+
+
+def image(exam: str, slot: tuple[str, str]) -> Row:
+    ids = {"image_id": f"{exam}-{slot[0]}-{slot[1]}", "patient_id": f"w{exam}", "exam_id": exam}
+    return ids | {"laterality": slot[0], "view": slot[1]}
+
+
+class Study:
+    """The step's input tables; a test changes rows before `score` writes and runs them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.exams: list[Row] = []
+        self.images: list[Row] = []
+        self.holistic: dict[int, list[Row]] = {0: [], 1: []}
+        self.attention: dict[int, list[Row]] = {0: [], 1: []}
+        cohort = {
+            "shard": "s",
+            "outcome": "normal",
+            "target": 0,
+            "height_px": 1,
+            "width_px": 1,
+            "bits_stored": 8,
+        }
+        cohort |= {"photometric": "MONOCHROME2", "transfer_syntax": "x", "vendor": "ge", "breast_area_px": 1}
+        cohort |= {"breast_row": 0.0, "breast_col": 0.0, "flipped": False, "holistic_row_group": 0}
+        cohort |= {"holistic_height_px": 1, "holistic_width_px": 1}
+        coa = {"coa_row": 0.0, "coa_col": 0.0, "coa_fallback": False, "top_outside_breast": 0.0}
+        coa |= {"top_spread_px": 0.0}
+        for exam, (fold, holistic, attention) in MARGINS.items():
+            who = {"patient_id": f"w{exam}", "exam_id": exam, "outcome": "normal", "vendor": "ge"}
+            self.exams.append(who | {"fold": fold, "use": "train_and_test"})
+            for slot, h, a in zip(SLOTS, holistic, attention, strict=True):
+                self.images.append(image(exam, slot) | cohort)
+                for other in (0, 1):
+                    role = {"fold": other, "role": "test" if other == fold else "train"}
+                    margin = (h, a) if other == fold else (99.0, 99.0)  # of a network that saw the woman
+                    self.holistic[other].append(image(exam, slot) | role | coa | {"margin": margin[0]})
+                    self.attention[other].append(image(exam, slot) | role | {"margin": margin[1]})
+
+    def score(self) -> dict[str, Row]:
+        write_rows(self.folder / "exams.parquet", "exams", self.exams)
+        write_rows(self.folder / "images.parquet", "images", self.images)
+        arguments = [f"--{name}={self.folder / name}.parquet" for name in ("exams", "images")]
+        for model, tables in (("holistic", self.holistic), ("attention", self.attention)):
+            arguments.append(f"--{model}")
+            for fold, rows in tables.items():
+                arguments.append(str(self.folder / f"{model}{fold}.parquet"))
+                write_rows(Path(arguments[-1]), f"{model}_scores", rows)
+        out = self.folder / "scores.parquet"
+        main([*arguments, "--settings", '{"aggregation": "sum"}', "--out", str(out)])
+        return {row["exam_id"]: row for row in read_table(out, "exam_scores").to_pylist()}
+
+    def tested(self, model: dict[int, list[Row]]) -> list[Row]:
+        return [row for rows in model.values() for row in rows if row["role"] == "test"]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(tmp_path)
+
+
+def test_scores_are_max_over_breasts_of_the_sum_over_views(study: Study) -> None:
+    scores = study.score()
+    assert scores["e1"]["holistic"] == 3.0  # left 1 + 2, right -1 + 0.5
+    assert scores["e1"]["attention"] == 6.5  # right 4 + 2.5, left 3 + 0
+    assert scores["e1"]["ensemble"] == 3.0  # left (3 + 3) / 2, right (-0.5 + 6.5) / 2
+    assert scores["e2"]["holistic"] == -2.0
+    assert scores["e2"]["attention"] == -5.0
+    assert scores["e2"]["ensemble"] == -6.5  # right (-2 - 11) / 2 = -6.5, left (-8 - 5) / 2 = -6.5
+
+
+def test_only_margins_of_the_fold_that_tests_the_exam_count(study: Study) -> None:
+    scores = study.score()
+    assert (scores["e1"]["fold"], scores["e2"]["fold"]) == (0, 1)
+    assert max(row["holistic"] for row in scores.values()) < 99
+
+
+def test_readers_are_max_over_breasts_and_two_readers_the_max_of_the_sum(study: Study) -> None:
+    study.exams[0] |= {
+        "reader_1_left": 1.0,
+        "reader_1_right": 3.0,
+        "reader_2_left": 4.0,
+        "reader_2_right": 1.0,
+    }
+    study.exams[1] |= {"reader_1_left": 2.0, "reader_1_right": 1.0}
+    scores = study.score()
+    names = ("reader_1", "reader_2", "two_readers")
+    assert [scores["e1"][name] for name in names] == [3.0, 4.0, 5.0]
+    assert [scores["e2"][name] for name in names] == [2.0, None, None]
+
+
+def test_a_reader_who_scored_one_breast_alone_has_not_read_the_exam(study: Study) -> None:
+    study.exams[0] |= {"reader_1_left": 1.0, "reader_2_left": 4.0, "reader_2_right": 1.0}
+    scores = study.score()
+    assert [scores["e1"][name] for name in ("reader_1", "reader_2", "two_readers")] == [None, 4.0, None]
+
+
+def test_rows_are_sorted_and_do_not_depend_on_the_order_of_the_inputs(study: Study) -> None:
+    one = study.score()
+    for rows in (study.exams, study.images, *study.holistic.values(), *study.attention.values()):
+        rows.reverse()
+    first = (study.folder / "scores.parquet").read_bytes()
+    two = study.score()
+    assert list(one) == list(two) == ["e1", "e2"]
+    assert (study.folder / "scores.parquet").read_bytes() == first
+
+
+def test_an_image_that_one_model_did_not_score_stops_the_run(study: Study) -> None:
+    study.attention[0].remove(study.tested(study.attention)[0])
+    with pytest.raises(ValueError, match="1 images have a test margin of only one of the two models"):
+        study.score()
+    assert not (study.folder / "scores.parquet").exists()
+
+
+def test_an_exam_with_an_unscored_image_stops_the_run(study: Study) -> None:
+    study.holistic[0].remove(study.tested(study.holistic)[0])
+    study.attention[0].remove(study.tested(study.attention)[0])
+    with pytest.raises(ValueError, match="1 images of 1 exams have no test margin"):
+        study.score()
+
+
+def test_a_fold_that_tests_an_exam_of_another_one_stops_the_run(study: Study) -> None:
+    study.exams[0]["fold"] = 1
+    with pytest.raises(ValueError, match="4 test images are of exams that another fold tests"):
+        study.score()
+
+
+def test_a_woman_in_test_and_in_training_of_one_fold_stops_the_run(study: Study) -> None:
+    study.holistic[0][0]["role"] = "validation"
+    with pytest.raises(ValueError, match="1 women are in test and in training or validation"):
+        study.score()
+
+
+def test_the_same_fold_given_twice_stops_the_run(study: Study) -> None:
+    study.holistic[2] = study.holistic[0]
+    with pytest.raises(ValueError, match="4 images have more than one test margin"):
+        study.score()
+
+
+@pytest.mark.parametrize("value", [float("inf"), -float("inf")])
+def test_a_margin_that_is_no_number_stops_the_run(study: Study, value: float) -> None:
+    study.tested(study.attention)[0]["margin"] = value
+    with pytest.raises(ValueError, match="attention: 1 of 8 margins are not finite"):
+        study.score()
+
+
+def test_an_exam_with_one_breast_stops_the_run(study: Study) -> None:
+    for rows in (study.images, *study.holistic.values(), *study.attention.values()):
+        rows[:] = [row for row in rows if row["exam_id"] != "e1" or row["laterality"] == "L"]
+    with pytest.raises(ValueError, match="1 exams have images of one breast only"):
+        study.score()
+
+
+def test_an_exam_without_images_stops_the_run(study: Study) -> None:
+    study.exams.append(study.exams[0] | {"exam_id": "e3"})
+    with pytest.raises(ValueError, match="different exams: rerun split_folds"):
+        study.score()
+
+
+def test_another_aggregation_is_refused() -> None:
+    with pytest.raises(ValueError, match="aggregation is 'max', wanted sum"):
+        Settings("max")

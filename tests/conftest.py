@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_study import TinyStudy, make_tiny_study, run_fold_0
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -26,3 +27,15 @@ def device(request: pytest.FixtureRequest) -> torch.device:
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     return torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> TinyStudy:
+    """A tiny study up to the folds; tests write elsewhere."""
+    return make_tiny_study(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def fold_0(tiny_study: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder of the tiny study in which fold 0 is done."""
+    return run_fold_0(tiny_study, tmp_path_factory.mktemp("results"))

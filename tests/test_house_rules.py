@@ -54,7 +54,9 @@ def test_every_step_has_a_test_file(path: Path) -> None:
     assert (REPO / f"tests/unit/test_{path.stem}.py").is_file()
 
 
-@pytest.mark.parametrize("path", [*PACKAGE.rglob("*.py"), *(REPO / "workflow").rglob("*.smk")], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [*PACKAGE.rglob("*.py"), *(REPO / "workflow").rglob("*.smk")], ids=lambda p: p.stem
+)
 def test_files_can_be_read_in_one_sitting(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 320
 

@@ -38,7 +38,8 @@ _ROC_POINTS = 400
 class Rules:
     """How AUCs are made of exam scores.
 
-    ci_method          form of intervals: `delong` (plain, cut at 0 and 1), `delong_logit` or `delong_score`
+    ci_method          form of intervals, but for means over folds (plain): `delong` (plain, cut at 0 and 1),
+                       `delong_logit` or `delong_score`
     bootstrap_samples  draws of women
     sampled_negatives  negatives of the sampled protocol (the paper: 5000)
     prior              `negative` or `leave_out`: exams before the one at which a cancer was found
@@ -168,7 +169,8 @@ class Comparison:
             return AucRow(
                 model, endpoint, "exam", protocol, pooling, None, None, None, "not_estimable", *counts, found
             )
-        ci = interval(found, self.rules.form)
+        # with few folds t is large: on another scale than the AUC's own it would blow the interval up
+        ci = interval(found, "" if pooling == "fold_mean" else self.rules.form)
         return AucRow(
             model, endpoint, "exam", protocol, pooling, found.value, ci.low, ci.high, ci.method, *counts
         )

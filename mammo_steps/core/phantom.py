@@ -16,11 +16,11 @@ import numpy.typing as npt
 import scipy.fft
 
 MAX_GREY = 4095  # 12 bits
-NOISE_GREY = 22.0  # detector noise at grey level 1000; grows with the square root
-MASS_GREY = 500.0  # a mass of contrast 1, at its centre
-SPICULE_GREY = 200.0  # its spicules, at their brightest
+NOISE_GREY = 18.0  # detector noise at grey level 1000; grows with the square root
+MASS_GREY = 560.0  # a mass of contrast 1, at its centre
+SPICULE_GREY = 170.0  # its spicules, at their brightest
 BLOBS = 0.35  # round densities as bright as a mass, per image
-SPECK_GREY = 420.0  # a speck of contrast 1, at its centre
+SPECK_GREY = 340.0  # a speck of contrast 1, at its centre
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -129,11 +129,11 @@ def tissue(rng: np.random.Generator, outline: Outline, density: float) -> Image:
     gland_col = np.exp(-0.5 * np.square((cols - np.float32(centre[1])) / np.float32(0.26 * W)))
     gland = gland_row * gland_col  # (H, W), 1 where fibroglandular tissue is thickest
     texture = power_law_field(rng, outline.shape)
-    image = np.float32(650) + np.float32(700 * density) * gland
-    image += texture * (np.float32(110) + np.float32(60 + 160 * density) * gland)
+    image = np.float32(650) + np.float32(520 * density) * gland
+    image += texture * (np.float32(85) + np.float32(45 + 120 * density) * gland)
     if outline.muscle_px[0]:
         edge = outline.muscle_col(rows).astype(np.float32) - cols
-        image += np.float32(600) / (1 + np.exp(np.clip(-edge / np.float32(0.008 * W), -30, 30)))
+        image += np.float32(500) / (1 + np.exp(np.clip(-edge / np.float32(0.008 * W), -30, 30)))
     return np.asarray(np.float32(250) + thickness * np.maximum(image, 100), dtype=np.float32)
 
 
@@ -152,7 +152,7 @@ def add_innocent(rng: np.random.Generator, image: Image, outline: Outline) -> No
         width_px = max(1, round(W * rng.uniform(0.002, 0.006)))
         points = np.rint(curve[:, ::-1] * 8).astype(np.int32)  # (col, row), three fractional bits
         cv2.polylines(line, [points], False, 255, width_px, cv2.LINE_AA, shift=3)
-        image += cv2.GaussianBlur(line, (0, 0), max(0.6, 0.0015 * W)) * np.float32(rng.uniform(40, 110) / 255)
+        image += cv2.GaussianBlur(line, (0, 0), max(0.6, 0.0015 * W)) * np.float32(rng.uniform(35, 90) / 255)
     for _ in range(rng.poisson(1.5)):
         add_mass(rng, image, somewhere(), W * rng.uniform(0.02, 0.06), MASS_GREY * rng.uniform(0.05, 0.25))
     for _ in range(rng.poisson(BLOBS)):

@@ -58,7 +58,8 @@ def _lut(item: Dataset, signed: bool) -> tuple[int, Table, int]:
         first -= 65536
     raw = item.LUTData
     if isinstance(raw, bytes):
-        table = np.frombuffer(raw, dtype=np.uint8 if len(raw) == n else "<u2")
+        words = ">u2" if item.original_encoding[1] is False else "<u2"  # bytes are as in the file
+        table = np.frombuffer(raw, dtype=np.uint8 if len(raw) == n else words)
     else:
         table = np.atleast_1d(np.asarray(raw, dtype=np.int64)) & 0xFFFF
     if len(table) < n or not 8 <= bits <= 16:

@@ -121,9 +121,7 @@ def test_streams_that_libjpeg_refuses_go_to_the_second_decoder(
 def test_our_plug_in_is_the_one_that_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     used = []
     jpegls_decode = imagecodecs.jpegls_decode
-    monkeypatch.setattr(
-        imagecodecs, "jpegls_decode", lambda source: used.append(1) or jpegls_decode(source)
-    )
+    monkeypatch.setattr(imagecodecs, "jpegls_decode", lambda source: used.append(1) or jpegls_decode(source))
     read_pixels(make(tmp_path, "1.2.840.10008.1.2.4.80"))
     assert used == [1]
 

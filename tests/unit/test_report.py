@@ -205,7 +205,7 @@ def test_table_1_gives_interval_n_and_the_papers_figure(page):
 
 def test_sections_show_flow_localisation_crop_fallbacks_and_provenance(page):
     assert '<td class="n">1,234</td>' in page
-    assert "3 had an empty saliency map" in page
+    assert "3 of 360 test images had an empty saliency map" in page
     assert "12.5\N{NARROW NO-BREAK SPACE}% of the top pixels" in page
     assert "41.2\N{NARROW NO-BREAK SPACE}%" in page
     assert "75\N{NARROW NO-BREAK SPACE}%" in page

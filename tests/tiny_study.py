@@ -1,0 +1,156 @@
+"""A tiny SYNTHETIC study, made by the steps themselves up to the folds; the images are 160 x 128 pixels."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mammo_steps import (
+    crop_rois,
+    index_archive,
+    list_images,
+    locate_coa,
+    make_demo_cohort,
+    make_shards,
+    read_headers,
+    score_attention,
+    split_folds,
+    train_attention,
+    train_holistic,
+)
+
+KEY = "a-key-for-tests-only"
+COMPUTE = json.dumps({"device": "cpu", "torch_threads": 1, "precision": "fp32"})
+AUGMENT = {"flips": ["horizontal"], "rotation_degrees": 10, "pad_px": 2, "max_shift": None}
+FIT: dict[str, Any] = {
+    "input_px": 32, "epochs": 2, "batch_size": 8, "negatives_per_positive": 1, "learning_rate": 1e-3,
+    "schedule": "one_cycle", "weight_decay": 0.01, "augment": AUGMENT,
+}  # fmt: skip
+HOLISTIC = json.dumps(
+    {
+        "network": {"backbone": "resnet10", "imagenet_weights": None, "imagenet_sha256": None},
+        "crop": "centre",
+        "fit": FIT,
+    }
+)
+LOCATE = json.dumps({"top_fraction": 0.01, "batch_size": 8, "negative_exams": None})
+ROIS = json.dumps({"side_px": 32, "stored_to_side": 1.4, "bits": 8})
+
+
+@dataclass(frozen=True)
+class TinyStudy:
+    """Where its files lie."""
+
+    root: Path
+
+    @property
+    def shards(self) -> Path:
+        return self.root / "shards"
+
+    def cohort(self, name: str) -> Path:
+        return self.root / "cohort" / name
+
+    def cohort_flags(self) -> list[str]:
+        return ["--images", str(self.cohort("images.parquet")), "--roles", str(self.cohort("roles.parquet"))]
+
+
+def make_tiny_study(root: Path) -> TinyStudy:
+    """24 exams, 9 of them with a screen-detected cancer, in 3 folds and 2 shards."""
+    settings: dict[str, Any] = {
+        "exams": {"normal": 10, "benign": 2, "screen_detected": 9, "interval": 3},
+        "share_two_exams": 0.2,
+        "sizes": [[160, 128], [176, 128]],
+        "lesion_contrast": 2.0,
+        "interval_contrast": 0.5,
+    }
+    archive, labels = root / "demo/archive", root / "demo/labels.csv"
+    make_demo_cohort.main(
+        ["--settings", json.dumps(settings), "--seed", "3", "--workers", "1", "--archive", str(archive)]
+        + ["--labels", str(labels), "--lesions", str(root / "demo/lesions.csv")]
+    )
+    headers, index = root / "headers.parquet", root / "index.parquet"
+    read_headers.main(
+        ["--intake", "tiny", "--archive", str(archive), "--chunk", "0", "--n-chunks", "1"]
+        + ["--dataset", "own_archive", "--settings", '{"exam_id_field": "StudyInstanceUID"}']
+        + ["--headers", str(headers)]
+    )
+    lists = [root / f"lists/tiny-00{n}.csv" for n in range(2)]
+    index_archive.main(
+        ["--intake", "tiny", "--headers", str(headers), "--key", KEY, "--index", str(index)]
+        + ["--shard-lists", *map(str, lists)]
+    )
+    shard_settings = {
+        "holistic_width_px": 32, "holistic_bits": 8, "tile_side_px": 64, "orientation_conflict": "exclude",
+    }  # fmt: skip
+    for file in lists:
+        folder = root / "shards" / file.stem
+        make_shards.main(
+            ["--archive", str(archive), "--list", str(file), "--dataset", "own_archive", "--workers", "1"]
+            + ["--settings", json.dumps(shard_settings), "--images", str(folder / "images.parquet")]
+            + ["--holistic", str(folder / "holistic.parquet"), "--tiles", str(folder / "tiles.parquet")]
+        )
+    study = TinyStudy(root)
+    list_settings = {
+        "views": ["CC", "MLO"], "extra_images": "exclude", "age_range": None, "follow_up_months": None,
+        "interval_in_training": "negative", "prior_in_training": "leave_out",
+    }  # fmt: skip
+    list_images.main(
+        ["--indexes", str(index), "--labels", str(labels), "--dataset", "own_archive", "--key", KEY]
+        + ["--shard-images", *(str(study.shards / f.stem / "images.parquet") for f in lists)]
+        + ["--settings", json.dumps(list_settings), "--images", str(study.cohort("images.parquet"))]
+        + ["--labels-out", str(study.cohort("labels.parquet")), "--flow", str(study.cohort("flow.json"))]
+        + ["--excluded", str(study.cohort("excluded.parquet"))]
+    )
+    split_folds.main(
+        ["--images", str(study.cohort("images.parquet")), "--labels", str(study.cohort("labels.parquet"))]
+        + ["--settings", '{"folds": 3, "validation_share": 0.4}', "--seed", "1"]
+        + ["--exams", str(study.cohort("exams.parquet")), "--roles", str(study.cohort("roles.parquet"))]
+    )
+    return study
+
+
+ATTENTION = json.dumps({"fit": {**FIT, "augment": {**FIT["augment"], "pad_px": 0, "max_shift": 0.1}}})
+
+
+def attend(study: TinyStudy, fold: Path, attention: Path) -> None:
+    train_attention.main(
+        [*study.cohort_flags(), "--rois", str(attention / "rois"), "--start", str(fold / "model.safetensors")]
+        + ["--fold", "0", "--seed", "1", "--settings", ATTENTION, "--compute", COMPUTE]
+        + ["--model", str(attention / "model.safetensors"), "--history", str(attention / "history.csv")]
+        + ["--run", str(attention / "run.json")]
+    )
+
+
+def run_fold_0(study: TinyStudy, results: Path) -> Path:
+    """Do fold 0 below `results`, up to the attention model's scores."""
+    fold, attention = results / "holistic/fold0", results / "attention/fold0"
+    train_holistic.main(
+        [*study.cohort_flags(), "--shards", str(study.shards), "--fold", "0", "--seed", "1"]
+        + ["--settings", HOLISTIC, "--compute", COMPUTE, "--model", str(fold / "model.safetensors")]
+        + ["--history", str(fold / "history.csv"), "--run", str(fold / "run.json")]
+    )
+    locate_coa.main(
+        [*study.cohort_flags(), "--shards", str(study.shards), "--fold", "0", "--seed", "1"]
+        + ["--model", str(fold / "model.safetensors"), "--settings", LOCATE, "--compute", COMPUTE]
+        + ["--coas", str(fold / "images.parquet")]
+    )
+    for shard in study.shards.iterdir():
+        crop_rois.main(
+            ["--coas", str(fold / "images.parquet"), "--shard-images", str(shard / "images.parquet")]
+            + ["--tiles", str(shard / "tiles.parquet"), "--settings", ROIS]
+            + ["--rois", str(attention / "rois" / f"{shard.name}.parquet")]
+        )
+    attend(study, fold, attention)
+    score_attention.main(
+        ["--images", str(study.cohort("images.parquet")), "--coas", str(fold / "images.parquet")]
+        + ["--rois", str(attention / "rois"), "--model", str(attention / "model.safetensors")]
+        + [
+            "--settings",
+            '{"batch_size": 8}',
+            "--compute",
+            COMPUTE,
+            "--scores",
+            str(attention / "images.parquet"),
+        ]
+    )
+    return results

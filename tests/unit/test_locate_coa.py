@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_study import COMPUTE, LOCATE, TinyStudy
+
+from mammo_steps import locate_coa
+from mammo_steps.core.network import NetworkSettings, save_network, start_network
+from mammo_steps.core.tables import read_table, write_table
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    network = start_network(NetworkSettings("resnet10"), 1)
+    save_network(network, {"backbone": "resnet10", "input_px": 32, "crop": "centre"}, path)
+    return path
+
+
+def locate(
+    study: TinyStudy, model: Path, out: Path, *more: str, images: Path | None = None, settings: str = LOCATE
+):  # type: ignore[no-untyped-def]
+    locate_coa.main(
+        [
+            "--images",
+            str(images or study.cohort("images.parquet")),
+            "--roles",
+            str(study.cohort("roles.parquet")),
+        ]
+        + ["--shards", str(study.shards), "--model", str(model), "--fold", "0", "--seed", "1"]
+        + ["--settings", settings, "--compute", COMPUTE, "--coas", str(out), *more]
+    )
+    return read_table(out, "holistic_scores").to_pandas()
+
+
+def test_every_test_image_and_no_untrainable_training_image_is_scored(
+    tiny_study: TinyStudy, model: Path, tmp_path: Path
+) -> None:
+    found = locate(tiny_study, model, tmp_path / "coas.parquet")
+    images = read_table(tiny_study.cohort("images.parquet"), "images").to_pandas()
+    roles = read_table(tiny_study.cohort("roles.parquet"), "roles").to_pandas()
+    images = images.merge(roles[roles.fold == 0], on="patient_id")
+    wanted = images[(images.role == "test") | images.target.notna()]
+    assert found.image_id.tolist() == sorted(wanted.image_id)
+    assert np.isfinite(found.margin).all()
+
+
+def test_coas_lie_in_the_image(tiny_study: TinyStudy, model: Path, tmp_path: Path) -> None:
+    found = locate(tiny_study, model, tmp_path / "coas.parquet")
+    images = read_table(tiny_study.cohort("images.parquet"), "images").to_pandas()
+    both = found.merge(images, on="image_id")
+    assert ((both.coa_row > -0.5) & (both.coa_row < both.height_px - 0.5)).all()
+    assert ((both.coa_col > -0.5) & (both.coa_col < both.width_px - 0.5)).all()
+    assert both.top_outside_breast.between(0, 1).all() and not both.coa_fallback.any()
+
+
+def test_swapped_labels_give_identical_coas(tiny_study: TinyStudy, model: Path, tmp_path: Path) -> None:
+    found = locate(tiny_study, model, tmp_path / "coas.parquet")
+    images = read_table(tiny_study.cohort("images.parquet"), "images").to_pandas()
+    images["target"] = images["target"].map({0: 1, 1: 0})
+    images["outcome"] = (
+        images["outcome"].map({"normal": "screen_detected", "screen_detected": "normal"}).fillna("benign")
+    )
+    write_table(tmp_path / "images.parquet", "images", {name: images[name] for name in images})
+    swapped = locate(tiny_study, model, tmp_path / "swapped.parquet", images=tmp_path / "images.parquet")
+    assert found.equals(swapped)
+
+
+def test_a_score_does_not_depend_on_the_other_images(
+    tiny_study: TinyStudy, model: Path, tmp_path: Path
+) -> None:
+    everything = locate(tiny_study, model, tmp_path / "all.parquet")
+    few = LOCATE.replace("null", "2")
+    some = locate(tiny_study, model, tmp_path / "some.parquet", settings=few)
+    assert len(some) < len(everything)
+    both = some.merge(everything, on="image_id", suffixes=("", "_all"))
+    np.testing.assert_array_equal(both.margin, both.margin_all)
+    np.testing.assert_array_equal(both.coa_row, both.coa_row_all)
+
+
+def test_an_untrained_network_looks_at_test_images_only(
+    tiny_study: TinyStudy, model: Path, tmp_path: Path
+) -> None:
+    found = locate(tiny_study, model, tmp_path / "coas.parquet", "--untrained")
+    trained = locate(tiny_study, model, tmp_path / "trained.parquet")
+    assert found.image_id.tolist() == trained[trained.role == "test"].image_id.tolist()
+
+
+def test_a_network_without_gradients_gives_the_breasts_centroid(
+    tiny_study: TinyStudy, tmp_path: Path
+) -> None:
+    network = start_network(NetworkSettings("resnet10"), 1)
+    network.fc.weight.data.zero_()
+    save_network(
+        network, {"backbone": "resnet10", "input_px": 32, "crop": "centre"}, tmp_path / "m.safetensors"
+    )
+    found = locate(tiny_study, tmp_path / "m.safetensors", tmp_path / "coas.parquet")
+    images = read_table(tiny_study.cohort("images.parquet"), "images").to_pandas()
+    both = found.merge(images, on="image_id")
+    assert both.coa_fallback.all()
+    np.testing.assert_array_equal(both.coa_row, both.breast_row)

@@ -1,0 +1,291 @@
+"""Every file of a shard list is decoded once; its three tables agree, and bad files get reasons."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pydicom
+import pytest
+from made_files import EXPLICIT, Grey, edit, half_disc, make_dicom
+
+from mammo_steps import make_shards
+from mammo_steps.core.breast import breast_mask, breast_place
+from mammo_steps.core.dicom_writing import TRANSFER_SYNTAXES, Machine
+from mammo_steps.core.image_store import canvas_of
+from mammo_steps.core.tables import read_table
+from mammo_steps.core.tiles import TileReader
+from mammo_steps.core.windowing import grey_table
+from mammo_steps.make_shards import Settings, main, read_list, resized
+
+SETTINGS = {
+    "holistic_width_px": 48,
+    "holistic_bits": 8,
+    "tile_side_px": 64,
+    "orientation_conflict": "exclude",
+}
+OUTPUTS = ("holistic", "tiles", "images")
+
+
+SPECK = np.pad(np.ones((8, 8), np.uint16), ((70, 82), (20, 92)))
+
+
+class Shard:
+    """A folder with an archive, a shard list and the three tables made from them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.listed: list[tuple[str, str, str]] = []  # image_id, path, laterality
+
+    def add(self, image_id: str, laterality: str = "L", listed_as: str | None = None, **file: Any) -> Path:
+        path = self.folder / f"archive/{image_id}.dcm"
+        self.listed.append((image_id, path.name, listed_as or laterality))
+        return make_dicom(path, laterality=laterality, **file)
+
+    def make(self, workers: int = 1, dataset: str = "own_archive", **settings: Any) -> list[dict[str, Any]]:
+        """Run the step; returns the rows of the images table."""
+        with (self.folder / "list.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("image_id", "path", "laterality"), *sorted(self.listed)])
+        outputs = [f"--{name}={self.folder / name}.parquet" for name in OUTPUTS]
+        main(
+            [
+                "--archive",
+                str(self.folder / "archive"),
+                "--list",
+                str(self.folder / "list.csv"),
+                *outputs,
+                "--dataset",
+                dataset,
+                "--workers",
+                str(workers),
+                "--settings",
+                json.dumps(SETTINGS | settings),
+            ]
+        )
+        rows: list[dict[str, Any]] = read_table(self.folder / "images.parquet", "shard_images").to_pylist()
+        return rows
+
+    def holistic(self, row: dict[str, Any]) -> np.ndarray[Any, Any]:
+        table = read_table(self.folder / "holistic.parquet", "holistic")
+        return canvas_of(table.slice(row["holistic_row_group"], 1))
+
+    def matrix(self, row: dict[str, Any]) -> Grey:
+        with TileReader(self.folder / "tiles.parquet") as reader:
+            return reader.read_region(row, 0, 0, row["height_px"], row["width_px"])
+
+    def contents(self) -> list[bytes]:
+        return [(self.folder / f"{name}.parquet").read_bytes() for name in OUTPUTS]
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Shard:
+    return Shard(tmp_path)
+
+
+def test_tiles_hold_the_stored_matrix_and_the_holistic_image_is_windowed_then_resized(shard: Shard) -> None:
+    shard.add("i1")
+    (row,) = shard.make()
+    np.testing.assert_array_equal(shard.matrix(row), half_disc())
+    windowed = grey_table(row["voi"], 8)[half_disc()]
+    wanted = cv2.resize(windowed, (48, 64), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(shard.holistic(row), wanted)
+    assert (row["height_px"], row["width_px"]) == (160, 120)
+    assert (row["holistic_height_px"], row["holistic_width_px"]) == (64, 48)
+    assert (row["reason"], row["flipped"], row["enlarged"], row["intensity"]) == (
+        None,
+        False,
+        False,
+        "window",
+    )
+
+
+def test_the_chest_wall_of_both_breasts_comes_to_the_left(shard: Shard) -> None:
+    shard.add("i1", "L")
+    shard.add("i2", "R")  # its half disc is the mirror image, but for the noise
+    left, right = shard.make()
+    assert (left["flipped"], right["flipped"]) == (False, True)
+    np.testing.assert_array_equal(shard.matrix(right), half_disc(side="right"))
+    assert left["breast_col"] < 60 < right["breast_col"]
+    assert right["breast_col"] == pytest.approx(119 - left["breast_col"], abs=1)
+    assert shard.holistic(right)[32, 0] > 0 == shard.holistic(right)[32, -1]
+
+
+def test_the_breast_is_described_in_pixels_of_the_stored_matrix(shard: Shard) -> None:
+    shard.add("i1")
+    (row,) = shard.make()
+    place = breast_place(breast_mask(shard.holistic(row)), (160, 120))
+    assert row["breast_area_px"] == place.area_px == pytest.approx((half_disc() > 0).sum(), rel=0.1)
+    assert (row["breast_row"], row["breast_col"]) == (place.row, place.col)
+    assert row["breast_row"] == pytest.approx(79.5, abs=1.5)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("voi", ["linear", "lut"])
+def test_the_way_a_file_is_written_does_not_change_the_picture(
+    shard: Shard, photometric: str, voi: str
+) -> None:
+    for number, syntax in enumerate(TRANSFER_SYNTAXES):
+        shard.add(f"i{number}", machine=Machine("siemens", voi, "SCT", photometric, syntax))
+    shard.add("i9", machine=Machine("siemens", voi, "SCT", "MONOCHROME2", EXPLICIT))
+    *rows, reference = shard.make()
+    for row in rows:
+        difference = shard.holistic(row).astype(int) - shard.holistic(reference)
+        assert np.abs(difference).max() <= 1
+
+
+BAD = {
+    "a text file": (lambda path: path.write_text("notes"), "undecodable"),
+    "cut off": (lambda path: path.write_bytes(path.read_bytes()[:-999]), "undecodable"),
+    "gone": (lambda path: path.unlink(), "file_gone"),
+    "one value": (lambda path: make_dicom(path, np.full((160, 120), 9, np.uint16)), "constant_image"),
+    "no breast": (lambda path: make_dicom(path, half_disc((160, 120)) * SPECK), "no_breast"),
+    "wrong side": (lambda path: make_dicom(path, half_disc(side="right")), "orientation_conflict"),
+}
+
+
+def test_bad_files_get_a_reason_and_the_others_go_on(shard: Shard) -> None:
+    for number, (spoil, _) in enumerate(BAD.values()):
+        spoil(shard.add(f"i{number}"))
+    shard.add("i99")
+    rows = {row["image_id"]: row for row in shard.make()}
+    assert [row["reason"] for row in rows.values()] == [reason for _, reason in BAD.values()] + [None]
+    assert rows["i0"]["detail"] == "no DICOM prefix"
+    assert rows["i0"]["height_px"] is None and rows["i0"]["recipe"] == rows["i99"]["recipe"]
+    assert rows["i99"]["holistic_row_group"] == 0
+    np.testing.assert_array_equal(shard.matrix(rows["i99"]), half_disc())
+
+
+def test_a_chest_wall_on_the_wrong_side_may_be_kept_and_is_flagged(shard: Shard) -> None:
+    shard.add("i1", grey=half_disc(side="right"))
+    (row,) = shard.make(orientation_conflict="keep")
+    assert (row["reason"], row["orientation_conflict"], row["flipped"]) == (None, True, True)
+
+
+def test_patient_orientation_says_where_the_chest_wall_is(shard: Shard) -> None:
+    path = shard.add("i1", grey=half_disc(side="right"))  # a left breast, exported as its mirror image
+    edit(path, lambda ds: setattr(ds, "PatientOrientation", ["P", "R"]))
+    (row,) = shard.make()
+    assert (row["reason"], row["orientation_conflict"], row["flipped"]) == (None, False, True)
+
+
+def test_a_breast_that_fills_the_frame_is_oriented_by_its_header(shard: Shard) -> None:
+    full = np.random.default_rng(0).integers(1000, 2000, (160, 120)).astype(np.uint16)
+    shard.add("i1", "R", grey=full)
+    (row,) = shard.make()
+    assert (row["orientation_conflict"], row["flipped"]) == (False, True)
+
+
+def test_narrow_images_are_enlarged_bilinearly(shard: Shard) -> None:
+    shard.add("i1")
+    (row,) = shard.make(holistic_width_px=240)
+    assert row["enlarged"] and shard.holistic(row).shape == (320, 240)
+    ramp = np.array([[0, 100]], dtype=np.uint8)
+    assert resized(ramp, 4).tolist() == [[0, 25, 75, 100]] * 2
+
+
+def test_sixteen_bits_keep_finer_grey_levels(shard: Shard) -> None:
+    shard.add("i1")
+    (coarse,) = shard.make()
+    eight = shard.holistic(coarse)
+    (fine,) = shard.make(holistic_bits=16)
+    sixteen = shard.holistic(fine)
+    assert sixteen.dtype == np.uint16 and np.abs(sixteen / 257 - eight).max() <= 1
+    assert coarse["recipe"] != fine["recipe"]
+
+
+def test_padding_is_background(shard: Shard) -> None:
+    padded = half_disc()
+    padded[:, 100:] = 4000
+    path = shard.add("i1", grey=padded)
+    edit(path, lambda ds: setattr(ds, "PixelPaddingValue", 4000))
+    (row,) = shard.make()
+    assert not shard.holistic(row)[:, 41:].any()
+
+
+def test_the_number_of_workers_does_not_change_a_byte(shard: Shard) -> None:
+    for number in range(5):
+        shard.add(f"i{number}", grey=half_disc(seed=number))
+    shard.listed.append(("i9", "nowhere.dcm", "L"))
+    shard.make()
+    alone = shard.contents()
+    shard.make(workers=2)
+    assert shard.contents() == alone
+
+
+def test_an_interrupted_run_leaves_no_table(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard.add("i1")
+    shard.add("i2")
+    prepare = make_shards.prepare
+
+    def killed(image: make_shards.Listed, **arguments: Any) -> make_shards.Prepared:
+        if image.image_id == "i2":
+            raise KeyboardInterrupt
+        return prepare(image, **arguments)
+
+    monkeypatch.setattr(make_shards, "prepare", killed)
+    with pytest.raises(KeyboardInterrupt):
+        shard.make()
+    assert sorted(path.name for path in shard.folder.iterdir()) == ["archive", "list.csv"]
+
+
+def test_an_archive_that_is_not_there_is_an_error_not_a_shard_of_exclusions(shard: Shard) -> None:
+    shard.add("i1").unlink()
+    with pytest.raises(FileNotFoundError, match="none of 1 files is below .*archive"):
+        shard.make()
+    assert not (shard.folder / "images.parquet").exists()
+
+
+def test_an_empty_list_gives_empty_tables(shard: Shard) -> None:
+    assert shard.make() == []
+    assert read_table(shard.folder / "tiles.parquet", "tiles").num_rows == 0
+
+
+def test_a_data_set_may_bring_its_own_reader(shard: Shard) -> None:
+    pixels = (half_disc() // 16).astype(np.uint8)
+    (shard.folder / "archive").mkdir()
+    (shard.folder / "archive/mdb001.pgm").write_bytes(b"P5 120 160 255\n" + pixels.tobytes())
+    shard.listed.append(("i1", "mdb001.pgm", "L"))
+    (row,) = shard.make(dataset="mini_mias")
+    assert row["reason"] is None and shard.matrix(row).max() == pixels.max()
+
+
+def test_no_text_of_a_header_is_written(shard: Shard, capsys: pytest.CaptureFixture[str]) -> None:
+    path = shard.add("i1", ids=("SECRETID", "1.2.10", "1.2.10.1"))
+    edit(path, lambda ds: setattr(ds, "PatientName", "SECRET^NAME"))
+    shard.make()
+    assert not any(b"SECRET" in content for content in shard.contents())
+    assert "SECRET" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("i2", "a", "L"), ("i1", "b", "L")], "not unique and sorted"),
+        ([("i1", "a", "L"), ("i1", "b", "L")], "not unique and sorted"),
+        ([("i1", "a", "L"), ("i2", "b", "X")], "line 3: laterality is neither L nor R"),
+    ],
+)
+def test_a_wrong_list_is_refused(tmp_path: Path, rows: Sequence[tuple[str, str, str]], message: str) -> None:
+    with (tmp_path / "list.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image_id", "path", "laterality"), *rows])
+    with pytest.raises(ValueError, match=message):
+        read_list(tmp_path / "list.csv")
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="orientation_conflict is 'drop', wanted exclude or keep"):
+        Settings(**SETTINGS | {"orientation_conflict": "drop"})
+    with pytest.raises(ValueError, match="holistic_bits is 12, wanted 8 or 16"):
+        Settings(**SETTINGS | {"holistic_bits": 12})
+
+
+def test_files_are_read_once(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard.add("i1")
+    read = []
+    dcmread = pydicom.dcmread
+    monkeypatch.setattr(pydicom, "dcmread", lambda *args, **more: read.append(1) or dcmread(*args, **more))
+    shard.make()
+    assert read == [1]

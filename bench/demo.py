@@ -89,7 +89,9 @@ def main() -> None:
     control = outcome_of(no_lesions)
     shutil.rmtree(no_lesions)
 
-    summary: dict[str, Any] = {"what": "SYNTHETIC cohorts; AUC per exam, screen-detected vs the rest, out of fold"}
+    summary: dict[str, Any] = {
+        "what": "SYNTHETIC cohorts; AUC per exam, screen-detected vs the rest, out of fold"
+    }
     for name in NETWORKS:
         summary[f"mean_{name}_auc"] = round(float(np.mean([s[name] for s in seeds])), 4)
     for name in ("attention", "ensemble"):

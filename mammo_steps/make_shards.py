@@ -135,13 +135,19 @@ def _pixels(
 ) -> tuple[dict[str, Any], bytes, tuple[tiles.Cut, ...]]:
     if stored.min() == stored.max():
         raise ExclusionError(Reason.CONSTANT_IMAGE, f"every pixel is {stored.flat[0]}")
-    matrix, voi, intensity = tiles_and_voi(ds, stored)
+    try:
+        matrix, voi, intensity = tiles_and_voi(ds, stored)
+        expected = expected_side(ds, image.laterality)
+    except MemoryError:
+        raise
+    except Exception as error:  # a malformed header makes pydicom raise almost anything, with its text
+        raise ExclusionError(Reason.UNDECODABLE, f"malformed header: {type(error).__name__}") from None
     grey = apply_table(matrix, grey_table(voi, settings.holistic_bits))
     small = resized(grey, settings.holistic_width_px)
     mask = breast_mask(small)
     if not mask.any():
         raise ExclusionError(Reason.NO_BREAST)
-    side, conflict = chest_wall(mask, expected_side(ds, image.laterality))
+    side, conflict = chest_wall(mask, expected)
     if conflict and settings.orientation_conflict == "exclude":
         raise ExclusionError(Reason.ORIENTATION_CONFLICT, f"the chest wall is on the {side}")
     flipped = side == "right"

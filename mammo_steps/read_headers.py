@@ -33,7 +33,10 @@ _LOG_EVERY_S = 60
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """All files below a folder, in the order of their names; links are followed, but not in circles."""
+    """All files below a folder, in the order of their names, and folders that cannot be read.
+
+    Links are followed, but not in circles.
+    """
     yield from _walk(folder, frozenset())
 
 
@@ -42,8 +45,12 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except PermissionError:
+        yield folder
+        return
     for entry in found:
         if entry.is_dir():
             yield from _walk(Path(entry.path), above | {here})
@@ -75,12 +82,16 @@ def header_row(
         return row | {"reason": Reason.UNREADABLE_HEADER, "detail": "the file's name is not UTF-8"}
     try:
         status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            return row | {"reason": Reason.FILE_GONE, "detail": "the folder cannot be read"}
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait forever
             return row | {"reason": Reason.NOT_DICOM, "detail": "no regular file"}
         row["file_bytes"] = status.st_size
         header = dataclasses.asdict(read_header(path, settings))
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:  # a dead link, a locked file
         return row | {"reason": Reason.FILE_GONE, "detail": type(error).__name__}
+    except OSError as error:  # not the file but the storage; the path may name a woman
+        raise OSError(error.errno, f"reading an image file failed: {error.strerror}") from None
     except ExcludedFileError as error:
         return row | error.ids | {"reason": error.reason, "detail": error.detail or None}
     except ExclusionError as error:

@@ -97,7 +97,9 @@ def read_pixels(path: Path) -> tuple[Stored, Dataset]:
             stored, _ = get_decoder(syntax).as_array(ds, index=0, raw=True)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise ExclusionError(Reason.FILE_GONE, type(error).__name__) from None
-    except (ExclusionError, OSError):
+    except OSError as error:  # not the file but the storage; the path may name a woman
+        raise OSError(error.errno, f"reading an image file failed: {error.strerror}") from None
+    except (ExclusionError, MemoryError):
         raise
     except InvalidDicomError:
         raise ExclusionError(Reason.UNDECODABLE, "no DICOM prefix") from None

@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import imagecodecs
 import numpy as np
@@ -34,11 +35,21 @@ TRANSFER_SYNTAXES = (
     str(JPEG2000Lossless),
     str(RLELossless),
 )
+
+
+class Habit(NamedTuple):
+    """manufacturer; voi: kinds of grey-scale display; code_schemes: of the view's code."""
+
+    manufacturer: str
+    voi: tuple[str, ...]
+    code_schemes: tuple[str, ...]
+
+
 HABITS = {
-    # ViewPosition and ImageLaterality; several windows
-    "hologic": ("HOLOGIC, Inc.", ("sigmoid", "linear_exact")),
-    # view code with retired codes, Laterality of the series; one window or lookup tables
-    "siemens": ("SIEMENS", ("linear", "lut")),
+    # ViewPosition, ImageLaterality, PixelPaddingValue; three windows
+    "hologic": Habit("HOLOGIC, Inc.", ("sigmoid", "linear_exact"), ("SCT",)),
+    # the view as a retired code only, Laterality of the series; one window or a lookup table
+    "siemens": Habit("SIEMENS", ("linear", "lut"), ("SRT", "SNM3")),
 }
 ORIENTATION = {  # direction of rows and of columns as stored; PS3.3 C.7.6.1.1.1
     ("R", "CC"): ["P", "L"],
@@ -57,11 +68,11 @@ Pixels = npt.NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class Machine:
-    """How an exam's files are written: `habit` a key of HABITS, `voi` one of its kinds of display."""
+    """How an exam's files are written: `habit` a key of HABITS, `voi` and `code_scheme` of its choice."""
 
     habit: str
     voi: str
-    code_scheme: str  # of the view code: SCT, SRT or SNM3
+    code_scheme: str
     photometric: str
     transfer_syntax: str
 
@@ -144,7 +155,7 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
 
 
 def _describe_equipment(dataset: Dataset, identity: Identity, machine: Machine) -> None:
-    dataset.Manufacturer = HABITS[machine.habit][0]
+    dataset.Manufacturer = HABITS[machine.habit].manufacturer
     dataset.ManufacturerModelName = "Synthetic phantom"
     current, retired, meaning = _VIEW_CODES[identity.view]
     view = _code(current if machine.code_scheme == "SCT" else retired, machine.code_scheme, meaning)

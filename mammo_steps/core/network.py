@@ -45,7 +45,7 @@ def build_network(backbone: str) -> ResNet:
     network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
     # channels last: the memory order in which convolutions are fastest, on CPU and GPU
-    return cast(ResNet, network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    return cast(ResNet, network.to(memory_format=torch.channels_last))
 
 
 def start_network(settings: NetworkSettings, seed: int) -> ResNet:

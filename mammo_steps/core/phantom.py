@@ -18,8 +18,8 @@ import scipy.fft
 MAX_GREY = 4095  # 12 bits
 NOISE_GREY = 18.0  # detector noise at grey level 1000; grows with the square root
 MASS_GREY = 560.0  # a mass of contrast 1, at its centre
-SPICULE_GREY = 170.0  # its spicules, at their brightest
-BLOBS = 0.35  # round densities as bright as a mass, per image
+SPICULE_GREY = 190.0  # its spicules, at their brightest
+BLOBS = 0.2  # round densities as bright as a mass, per image
 SPECK_GREY = 340.0  # a speck of contrast 1, at its centre
 
 Image = npt.NDArray[np.float32]
@@ -182,13 +182,13 @@ def add_mass(
     irregular: bool = False,
 ) -> None:
     """Add a mass: nearly round with a soft edge, or with an irregular and softer one."""
-    view, dy, dx = _window(image, centre, 1.9 * radius_px)
+    view, dy, dx = _window(image, centre, 2.2 * radius_px)
     radius, angle = np.hypot(dy, dx) / np.float32(radius_px), np.arctan2(dy, dx)
     waves = {2: 0.10, 3: 0.07, 5: 0.07, 7: 0.05} if irregular else {2: 0.08}
     for n_waves, size in waves.items():
         wave = np.cos(n_waves * angle + np.float32(rng.uniform(0, 2 * np.pi)))
         radius = radius * (1 + np.float32(rng.normal(0, size)) * wave)
-    softness = 0.45 if irregular else 0.35
+    softness = 0.75 if irregular else 0.6
     t = np.clip((1 + softness - radius) / (2 * softness), 0, 1)  # 1 inside, 0 outside
     view += np.float32(grey) * t * t * (3 - 2 * t)
 

@@ -39,9 +39,10 @@ def encode_tile(tile: Tile) -> bytes:
     On the codec's choice see bench/tiles.py.
     """
     h, w = tile.shape
-    delta = np.ascontiguousarray(tile, dtype="<u2").copy()
-    delta[1:] -= tile[:-1]
-    delta[0, 1:] -= tile[0, :-1]
+    delta = np.empty((h, w), dtype="<u2")
+    np.subtract(tile[1:], tile[:-1], out=delta[1:])
+    delta[0, 0] = tile[0, 0]
+    np.subtract(tile[0, 1:], tile[0, :-1], out=delta[0, 1:])
     delta += _MIDDLE
     planes = np.empty((2, h, w), dtype=np.uint8)  # low, high
     cv2.split(delta.view(np.uint8).reshape(h, w, 2), [planes[0], planes[1]])

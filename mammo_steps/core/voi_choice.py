@@ -42,6 +42,8 @@ def modality_of(ds: Dataset) -> Modality:
         first, table, _ = _lut(ds.ModalityLUTSequence[0], signed)
         return Modality(shift=-lowest, lut=table, lut_first=first)
     slope, intercept = float(ds.get("RescaleSlope") or 1), float(ds.get("RescaleIntercept") or 0)
+    if not np.isfinite([slope, intercept]).all():
+        raise ValueError(f"rescale slope {slope}, intercept {intercept}")
     if slope == 1 and intercept.is_integer():
         below_zero = min(0, lowest + int(intercept))
         shift = int(intercept) - below_zero

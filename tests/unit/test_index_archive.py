@@ -168,7 +168,7 @@ def test_chunks_of_different_counts_are_an_error(tmp_path: Path) -> None:
 
 def test_lists_of_other_names_are_an_error(tmp_path: Path) -> None:
     write_rows(tmp_path / "0.parquet", "headers", [])
-    with pytest.raises(ValueError, match="have to be named second-000.csv to second-000.csv"):
+    with pytest.raises(ValueError, match=r"have to be named second-000.csv to second-000.csv"):
         main(
             [
                 "--intake",

@@ -2,7 +2,9 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from made_files import EXPLICIT, Grey, edit, half_disc, make_dicom
 
 from mammo_steps import make_shards
+from mammo_steps.core import decoding
 from mammo_steps.core.breast import breast_mask, breast_place
 from mammo_steps.core.dicom_writing import TRANSFER_SYNTAXES, Machine
 from mammo_steps.core.image_store import canvas_of
@@ -158,6 +161,28 @@ def test_bad_files_get_a_reason_and_the_others_go_on(shard: Shard) -> None:
     np.testing.assert_array_equal(shard.matrix(rows["i99"]), half_disc())
 
 
+def test_damaged_headers_of_pixels_never_stop_the_step(shard: Shard) -> None:
+    path = shard.add("i1", machine=Machine("siemens", "lut", "SCT", "MONOCHROME1", EXPLICIT))
+    whole = path.read_bytes()
+    start = whole.index(b"\x28\x00\x02\x00") - 4  # group 0028: pixels and display
+    make_shards.start_worker()
+    work = partial(
+        make_shards.prepare,
+        archive=path.parent,
+        read_pixels=decoding.read_pixels,
+        settings=Settings(**SETTINGS),
+    )
+    rng = np.random.default_rng(5)
+    reasons = Counter()
+    for _ in range(500):
+        damaged = bytearray(whole)
+        for place in rng.integers(start, start + 700, 3):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        reasons[work(make_shards.Listed("i1", path.name, "L")).row.get("reason")] += 1
+    assert reasons["undecodable"] > 50
+
+
 def test_a_chest_wall_on_the_wrong_side_may_be_kept_and_is_flagged(shard: Shard) -> None:
     shard.add("i1", grey=half_disc(side="right"))
     (row,) = shard.make(orientation_conflict="keep")
@@ -233,7 +258,7 @@ def test_an_interrupted_run_leaves_no_table(shard: Shard, monkeypatch: pytest.Mo
 
 def test_an_archive_that_is_not_there_is_an_error_not_a_shard_of_exclusions(shard: Shard) -> None:
     shard.add("i1").unlink()
-    with pytest.raises(FileNotFoundError, match="none of 1 files is below .*archive"):
+    with pytest.raises(FileNotFoundError, match=r"none of 1 files is below .*archive"):
         shard.make()
     assert not (shard.folder / "images.parquet").exists()
 

@@ -1,5 +1,6 @@
 """Every file of an archive gets one row in one chunk."""
 
+import errno
 import functools
 import json
 import operator
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from made_files import make_dicom
 
+from mammo_steps.core import dicom_headers
 from mammo_steps.core.dicom_headers import HeaderSettings
 from mammo_steps.core.tables import read_table
 from mammo_steps.datasets import mini_mias
@@ -128,6 +130,33 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (tmp_path / "a/link").symlink_to(tmp_path / "elsewhere")
     found = [path.relative_to(tmp_path / "a").as_posix() for path in files_below(tmp_path / "a")]
     assert found == ["b/x", "link/y"]
+
+
+def test_a_folder_that_cannot_be_read_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = make_archive(tmp_path / "archive", 2)
+    scandir = os.scandir
+
+    def locked(folder: Path) -> Any:
+        if folder.name == "1":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    found = {row["path"]: (row["reason"], row["detail"]) for row in read(archive, tmp_path)}
+    assert found == {"0/00.dcm": (None, None), "1": ("file_gone", "the folder cannot be read")}
+
+
+def test_a_failing_disk_stops_the_step_without_naming_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, *_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    archive = make_archive(tmp_path / "archive", 1)
+    monkeypatch.setattr(dicom_headers, "read_header", fail)
+    with pytest.raises(OSError, match="reading an image file failed: Input/output error") as caught:
+        read(archive, tmp_path)
+    assert "00.dcm" not in str(caught.value) and caught.value.__suppress_context__
 
 
 def test_the_log_names_no_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,7 @@ def test_a_box_that_leaves_the_image_is_an_error(tmp_path: Path, box: tuple[int,
     image = store(tmp_path / "tiles.parquet", noise((100, 80)))
     with (
         TileReader(tmp_path / "tiles.parquet") as reader,
-        pytest.raises(ValueError, match="image i1: the box of .* leaves the 100 x 80 pixels"),
+        pytest.raises(ValueError, match=r"image i1: the box of .* leaves the 100 x 80 pixels"),
     ):
         reader.read_region(image, *box)
 

@@ -1,0 +1,34 @@
+"""Runs the workflow as a user would, in a folder of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+TINY = ("config/demo.yaml", "tests/workflow/tiny.yaml")
+
+
+def snakemake(
+    folder: Path, *arguments: str, configs: tuple[str, ...] = TINY, config: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """`snakemake <arguments> --configfile <configs> --config <config>` in `folder`, on two cores."""
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--snakefile"]
+    command += [str(REPO / "workflow/Snakefile"), "--directory", str(folder)]
+    if configs:
+        command += ["--configfile", *(str(REPO / name) for name in configs)]
+    if config:
+        command += ["--config", *config]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def planned(result: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """Rule -> number of jobs, of a dry run."""
+    assert result.returncode == 0, result.stdout + result.stderr
+    table = re.search(r"^Job stats:\njob +count\n[- ]+\n(.*?)^total", result.stdout, re.MULTILINE | re.DOTALL)
+    if table is None:
+        assert "Nothing to be done" in result.stdout + result.stderr, result.stdout + result.stderr
+        return {}
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)}

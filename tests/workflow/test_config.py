@@ -1,0 +1,94 @@
+"""What is refused before the first job, and with which words."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from running import REPO, TINY, planned, snakemake
+
+
+def refused(tmp_path: Path, changes: str, **more: tuple[str, ...]) -> str:
+    """What the workflow says to a config file with these changes; no job may have run."""
+    (tmp_path / "changes.yaml").write_text(changes)
+    configs = more.get("configs", TINY)
+    result = snakemake(tmp_path, "all", configs=(*configs, str(tmp_path / "changes.yaml")))
+    assert result.returncode != 0
+    assert not (tmp_path / "results").exists() or not list((tmp_path / "results").rglob("*.parquet"))
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+@pytest.mark.parametrize("name", ["config/demo.yaml", "config/mini_mias.yaml"])
+def test_the_whole_study_is_planned_without_running_anything(
+    name: str, tmp_path: Path, test_data: Path
+) -> None:
+    jobs = planned(snakemake(tmp_path, "all", "-n", configs=(name,)))
+    folds = yaml.safe_load((REPO / name).read_text())["split_folds"]["folds"]
+    assert jobs["train_holistic"] == jobs["train_attention"] == folds
+
+
+def test_the_bare_command_says_that_there_is_no_archive(tmp_path: Path) -> None:
+    result = snakemake(tmp_path, "all", configs=())
+    assert result.returncode != 0
+    assert "config key `labels` is empty" in result.stderr or "config key `intakes` is empty" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_misspelt_key_is_refused(tmp_path: Path) -> None:
+    assert "learning_rat" in refused(tmp_path, "train_holistic: {fit: {learning_rat: 0.1}}")
+
+
+def test_a_value_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
+    assert "folds" in refused(tmp_path, "split_folds: {folds: many}")
+
+
+def own(tmp_path: Path, labels: str) -> str:
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "labels.csv").write_text(labels)
+    return (
+        f"archive: {tmp_path}/archive\nlabels: {tmp_path}/labels.csv\n"
+        "intakes: [{name: first, archive: null, chunks: 1, shards: 1}]\n"
+    )
+
+
+HEADER = (
+    "patient_id,exam_id,outcome,cancer_laterality,reader_1_left,reader_1_right,reader_2_left,reader_2_right\n"
+)
+
+
+def test_an_unknown_outcome_word_is_refused_with_its_row(tmp_path: Path) -> None:
+    said = refused(tmp_path, own(tmp_path, HEADER + "SECRETNAME,SECRETEXAM,cancer,L,,,,\n"), configs=())
+    assert "labels.csv" in said and "cancer" in said and "screen_detected" in said and "2" in said
+    assert "SECRET" not in said
+
+
+def test_an_archive_that_is_not_there_is_named(tmp_path: Path) -> None:
+    changes = own(tmp_path, HEADER + "p1,e1,normal,,,,,\n")
+    shutil.rmtree(tmp_path / "archive")
+    assert "intake `first`: its archive" in refused(tmp_path, changes, configs=())
+
+
+def test_a_lost_key_beside_results_is_an_error_and_no_new_one_is_made(tmp_path: Path) -> None:
+    changes = own(tmp_path, HEADER + "p1,e1,normal,,,,,\n")
+    (tmp_path / "results/paper/intakes").mkdir(parents=True)
+    assert "Put the key back from your backup" in refused(tmp_path, changes, configs=())
+    assert not (tmp_path / "private").exists()
+
+
+def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / "changes.yaml").write_text(own(tmp_path, HEADER + "p1,e1,normal,,,,,\n"))
+    configs = (str(tmp_path / "changes.yaml"),)
+    planned(snakemake(tmp_path, "all", "-n", configs=configs))
+    key = (tmp_path / "private/id_key").read_text()
+    planned(snakemake(tmp_path, "all", "-n", configs=configs))
+    assert (tmp_path / "private/id_key").read_text() == key and len(key.strip()) == 64
+    assert (tmp_path / "private/id_key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_results_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir(mode=0o500)
+    result = snakemake(tmp_path, "all")
+    assert result.returncode != 0 and "results" in result.stderr and "Permission denied" in result.stderr

@@ -14,6 +14,8 @@ import yaml
 
 from mammo_steps.core.ids import make_key
 
+FROM_DATASET = "from_dataset"  # the config's word for lesions that the adapter knows
+
 
 class StudyError(Exception):
     """The config cannot be run; the message says which key, what was found and what to do."""
@@ -90,12 +92,15 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
     if config["labels"] is None:
         raise StudyError("config key `labels` is empty: give the table of exams and outcomes (config/README.md)")
     labels = _expanded(config["labels"], repo)
+    private = f"{config['private_dir']}/{config['study']}"
     lesions = [] if config["lesions"] is None else [_expanded(config["lesions"], repo)]
+    if config["lesions"] == FROM_DATASET:
+        lesions = [f"{private}/lesions.csv"]  # written by list_lesions
     key_file = f"{config['private_dir']}/id_key"
     public_key = config["public_id_key"]
     study = Study(
         results=results,
-        private=f"{config['private_dir']}/{config['study']}",
+        private=private,
         shard_root=config["shards_from"] or results,
         intakes=intakes,
         folds=[f"fold{number}" for number in range(config["split_folds"]["folds"])],
@@ -141,7 +146,8 @@ def _check_files(study: Study, config: dict[str, Any]) -> None:
                 raise StudyError(f"intake `{intake.name}`: its archive {intake.archive} is not a folder")
     elif not Path(config["shards_from"]).is_dir():
         raise StudyError(f"config key `shards_from`: {config['shards_from']} is not a folder; wanted results/<study>")
-    for key, files in (("labels", [study.labels]), ("lesions", study.lesions)):
+    lesions = [] if config["lesions"] == FROM_DATASET else study.lesions
+    for key, files in (("labels", [study.labels]), ("lesions", lesions)):
         for file in files:
             if not Path(file).is_file():
                 raise StudyError(f"config key `{key}`: there is no file {file}")

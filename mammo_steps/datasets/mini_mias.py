@@ -21,7 +21,6 @@ are mass (circumscribed, spiculated or ill-defined), specks (calcifications), ar
 asymmetry.
 """
 
-import argparse
 import csv
 import dataclasses
 import logging
@@ -39,7 +38,6 @@ from mammo_steps.core.dicom_headers import Header, HeaderSettings
 from mammo_steps.core.exclusions import ExclusionError
 from mammo_steps.core.files import replacing
 from mammo_steps.core.labels import ExamLabel
-from mammo_steps.core.steps import start_logging
 from mammo_steps.core.terms import Outcome, Reason
 from mammo_steps.datasets.mini_mias_info import Film, laterality_of, read_info, woman_of
 
@@ -193,21 +191,3 @@ def write_lesions(info: Path, archive: Path, path: Path) -> int:
         writer.writerow(LESION_COLUMNS)
         writer.writerows(rows)
     return len(rows)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--info", type=Path, required=True, help="the database's Info.txt")
-    parser.add_argument("--archive", type=Path, required=True, help="folder of .pgm or .dcm films")
-    parser.add_argument("--lesions", type=Path, required=True, help="written: places of lesions (CSV)")
-    args = parser.parse_args(argv)
-    start_logging()
-    log.info(
-        "%d lesions of the films in %s", write_lesions(args.info, args.archive, args.lesions), args.archive
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ import pytest
 
 from mammo_steps.core.dicom_headers import HeaderSettings, quiet_pydicom
 from mammo_steps.core.exclusions import ExclusionError
-from mammo_steps.datasets.mini_mias import main, read_film, read_header, read_labels, read_pixels
+from mammo_steps.datasets.mini_mias import read_film, read_header, read_labels, read_pixels, write_lesions
 from mammo_steps.datasets.mini_mias_info import read_info
 
 quiet_pydicom()
@@ -117,7 +117,7 @@ def test_lesions_are_written_in_pixels_of_the_cropped_matrix(tmp_path: Path, inf
     film[100:900, 50:700] = 9
     for number in (5, 6, 7):
         write_pgm(tmp_path / f"mdb{number:03d}.pgm", film)
-    main(["--info", str(info), "--archive", str(tmp_path), "--lesions", str(tmp_path / "lesions.csv")])
+    write_lesions(info, tmp_path, tmp_path / "lesions.csv")
     with (tmp_path / "lesions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [list(row.values()) for row in rows] == [
@@ -129,7 +129,7 @@ def test_lesions_are_written_in_pixels_of_the_cropped_matrix(tmp_path: Path, inf
 
 def test_an_archive_without_lesions_is_refused(tmp_path: Path, info: Path) -> None:
     with pytest.raises(ValueError, match=r"no film .* with an abnormality that has a place"):
-        main(["--info", str(info), "--archive", str(tmp_path), "--lesions", str(tmp_path / "lesions.csv")])
+        write_lesions(info, tmp_path, tmp_path / "lesions.csv")
 
 
 def test_the_database_has_15_women_with_a_cancer_among_60(test_data: Path) -> None:
@@ -172,7 +172,7 @@ def test_lesions_lie_where_the_films_are_bright(tmp_path: Path, test_data: Path)
     """The origin is at the bottom left: counted from the top, a third of them would be darker than around."""
     folder = test_data / "data/mini-mias"
     out = tmp_path / "lesions.csv"
-    main(["--info", str(folder / "Info.txt"), "--archive", str(folder / "dicom"), "--lesions", str(out)])
+    write_lesions(folder / "Info.txt", folder / "dicom", out)
     with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 39

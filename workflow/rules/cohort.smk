@@ -73,3 +73,24 @@ rule split_folds:
             --settings {params.settings:q} --seed {params.seed} \
             --exams {output.exams:q} --roles {output.roles:q} &>{log:q}
         """
+
+
+if config["lesions"] == "from_dataset":
+
+    rule list_lesions:
+        input:
+            labels=study.labels,
+        output:
+            lesions=LESIONS,
+        log:
+            log_of("list_lesions"),
+        params:
+            code=code("list_lesions", f"datasets.{config['dataset']}"),
+            dataset=config["dataset"],
+            archive=str(next(iter(INTAKES.values())).archive),
+        shell:
+            """
+            {PYTHON:q} -m mammo_steps.list_lesions \
+                --dataset {params.dataset} --labels {input.labels:q} --archive {params.archive:q} \
+                --lesions {output.lesions:q} &>{log:q}
+            """

@@ -18,9 +18,9 @@ import scipy.fft
 MAX_GREY = 4095  # 12 bits
 NOISE_GREY = 18.0  # detector noise at grey level 1000; grows with the square root
 MASS_GREY = 700.0  # a mass of contrast 1, at its centre
-SPICULE_GREY = 190.0  # its spicules, at their brightest
+SPICULE_GREY = 230.0  # its spicules, at their brightest
 BLOBS = 0.2  # round densities as bright as a mass, per image
-SPECK_GREY = 340.0  # a speck of contrast 1, at its centre
+SPECK_GREY = 420.0  # a speck of contrast 1, at its centre
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

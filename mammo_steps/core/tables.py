@@ -1,5 +1,6 @@
 """Parquet tables whose columns are those of `core.terms.TABLES`, no more and no fewer."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ _TYPES = {
 }
 
 
+@functools.cache
 def schema(kind: str) -> pa.Schema:
     """The pyarrow schema of a table of `core.terms.TABLES`, with each column's meaning as metadata."""
     return pa.schema(

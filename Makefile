@@ -5,7 +5,7 @@ RUN := . $(VENV)/bin/activate && PYTHONPATH=$(CURDIR)
 READY := $(VENV)/.ready
 
 help: ## what each target does
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 env: $(READY) ## the environment in .venv, from requirements.lock (about 100 s and 5.4 GB)
 

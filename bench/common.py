@@ -2,7 +2,6 @@
 
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mammo_steps.core import phantom
+from mammo_steps.core.run_record import commit
 
 Grey = np.ndarray[tuple[int, int], np.dtype[np.uint16]]
 
@@ -23,17 +23,6 @@ def _processor() -> str:
     return platform.processor()
 
 
-def _commit() -> str | None:
-    told = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return told.stdout.strip() or None
-
-
 def about_this_run() -> dict[str, Any]:
     """Hardware, versions, date and commit."""
     packages = ("numpy", "pyarrow", "opencv-python-headless", "imagecodecs", "pydicom")
@@ -43,7 +32,7 @@ def about_this_run() -> dict[str, Any]:
         "python": platform.python_version(),
         **{f"version.{name}": version(name) for name in packages},
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 

@@ -38,10 +38,15 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Settings:
-    """folds: number of folds; validation_share: share of each fold's training women that choose the epoch."""
+    """folds: number of folds.
+
+    validation_share       share of each fold's training women that choose the epoch, of each worst outcome alike
+    validation_most_women  at most so many women of one worst outcome; null = no limit
+    """
 
     folds: int
     validation_share: float
+    validation_most_women: int | None
 
     def __post_init__(self) -> None:
         if self.folds < 2:
@@ -105,13 +110,18 @@ def deal(strata: Mapping[Stratum, Sequence[str]], n_folds: int, seed: int) -> di
 
 
 def validation_women(
-    strata: Mapping[Stratum, Sequence[str]], fold_of: Mapping[str, int], fold: int, share: float, seed: int
+    strata: Mapping[Stratum, Sequence[str]],
+    fold_of: Mapping[str, int],
+    fold: int,
+    settings: Settings,
+    seed: int,
 ) -> set[str]:
-    """Training women of a fold that only choose its epoch: `share` of each stratum, at least one of two."""
+    """Training women of a fold that only choose its epoch: a share of each stratum, at least one of two."""
     chosen: set[str] = set()
     for members in strata.values():
         training = [woman for woman in members if fold_of[woman] != fold]
-        n = min(max(1, round(share * len(training))), len(training) - 1)
+        n = min(max(1, round(settings.validation_share * len(training))), len(training) - 1)
+        n = min(n, settings.validation_most_women or n)
         chosen.update(ordered(training, "validation", seed, fold)[: max(0, n)])
     return chosen
 
@@ -123,7 +133,7 @@ def role_columns(
     women = sorted(fold_of)
     roles: list[str] = []
     for fold in range(settings.folds):
-        validation = validation_women(strata, fold_of, fold, settings.validation_share, seed)
+        validation = validation_women(strata, fold_of, fold, settings, seed)
         roles += [
             Role.TEST if fold_of[woman] == fold else Role.VALIDATION if woman in validation else Role.TRAIN
             for woman in women
@@ -136,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True, help="cohort/images.parquet")
     parser.add_argument("--labels", type=Path, required=True, help="cohort/labels.parquet")
-    parser.add_argument("--settings", type=json_object, required=True, help="JSON: folds, validation_share")
+    parser.add_argument("--settings", type=json_object, required=True, help="JSON, see Settings")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument(
         "--exams", type=Path, required=True, help="written: exams with fold and use (Parquet)"

@@ -1,9 +1,11 @@
 """A tiny SYNTHETIC study, made by the steps themselves up to the folds; the images are 160 x 128 pixels."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from header_settings import header_settings
 
 from mammo_steps import (
     crop_rois,
@@ -71,7 +73,7 @@ def make_tiny_study(root: Path) -> TinyStudy:
     headers, index = root / "headers.parquet", root / "index.parquet"
     read_headers.main(
         ["--intake", "tiny", "--archive", str(archive), "--chunk", "0", "--n-chunks", "1"]
-        + ["--dataset", "own_archive", "--settings", '{"exam_id_field": "StudyInstanceUID"}']
+        + ["--dataset", "own_archive", "--settings", json.dumps(asdict(header_settings()))]
         + ["--headers", str(headers)]
     )
     lists = [root / f"lists/tiny-00{n}.csv" for n in range(2)]
@@ -103,7 +105,12 @@ def make_tiny_study(root: Path) -> TinyStudy:
     )
     split_folds.main(
         ["--images", str(study.cohort("images.parquet")), "--labels", str(study.cohort("labels.parquet"))]
-        + ["--settings", '{"folds": 3, "validation_share": 0.4}', "--seed", "1"]
+        + [
+            "--settings",
+            '{"folds": 3, "validation_share": 0.4, "validation_most_women": null}',
+            "--seed",
+            "1",
+        ]
         + ["--exams", str(study.cohort("exams.parquet")), "--roles", str(study.cohort("roles.parquet"))]
     )
     return study

@@ -63,10 +63,10 @@ class HeaderSettings:
     accept_secondary_capture    take mammograms (Modality MG) of the Secondary Capture class (digitised film)
     """
 
-    exam_id_field: str = "StudyInstanceUID"
-    accept_ml_as_mlo: bool = False
-    accept_synthetic: bool = False
-    accept_secondary_capture: bool = False
+    exam_id_field: str
+    accept_ml_as_mlo: bool
+    accept_synthetic: bool
+    accept_secondary_capture: bool
 
     def __post_init__(self) -> None:
         if self.exam_id_field not in EXAM_ID_FIELDS:

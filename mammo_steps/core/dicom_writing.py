@@ -61,7 +61,9 @@ _VIEW_CODES = {  # PS3.16 CID 4014: SNOMED CT and retired SNOMED RT code
     "CC": ("399162004", "R-10242", "cranio-caudal"),
     "MLO": ("399368009", "R-10226", "medio-lateral oblique"),
 }
-_WINDOW = (1450.0, 2400.0)  # centre, width in MONOCHROME2 grey levels
+# (centre, width) in MONOCHROME2 grey levels; narrower where the ends are drawn out, so that all look alike
+_WINDOWS = {"linear": (1350.0, 2100.0), "linear_exact": (1350.0, 2100.0), "sigmoid": (1400.0, 1700.0)}
+_LUT_WINDOW = _WINDOWS["sigmoid"]
 
 Pixels = npt.NDArray[np.uint16]
 
@@ -174,17 +176,18 @@ def _add_voi(dataset: Dataset, machine: Machine) -> None:
     MONOCHROME1 shows high values dark, after the window; so its windows are mirrored.
     """
     inverted = machine.photometric == "MONOCHROME1"
-    centre, width = _WINDOW
     if machine.voi == "lut":
-        table = np.arange(MAX_VALUE + 1)
-        shown = MAX_VALUE / (1 + np.exp(-4 * (table - centre) / width))
-        output = np.rint(MAX_VALUE - shown[::-1] if inverted else shown).astype("<u2")
+        centre, width = _LUT_WINDOW
+        shown = 1 / (1 + np.exp(-4 * (np.arange(MAX_VALUE + 1) - centre) / width))
+        shown = (shown - shown[0]) / (shown[-1] - shown[0])  # background black
+        output = np.rint(MAX_VALUE * (1 - shown[::-1] if inverted else shown)).astype("<u2")
         item = Dataset()
         item.LUTDescriptor = [MAX_VALUE + 1, 0, BITS]
         item.LUTExplanation = "NORMAL"
         item.add_new("LUTData", "OW", output.tobytes())
         dataset.VOILUTSequence = Sequence([item])
         return
+    centre, width = _WINDOWS[machine.voi]
     if inverted:  # LINEAR counts from centre - 0.5, the others from the centre
         centre = MAX_VALUE - centre + (machine.voi == "linear")
     if machine.voi == "linear":

@@ -85,7 +85,8 @@ def save_network(network: nn.Module, facts: dict[str, Any], path: Path) -> None:
     facts = {"classes": list(CLASSES), **facts}
     # One metadata key: several would be written in an order that changes from run to run.
     with replacing(path) as scratch:
-        safetensors.torch.save_file(state, scratch, {"mammo_steps": json.dumps(facts, sort_keys=True)})
+        # (save_file would make a file that its owner alone can read)
+        scratch.write_bytes(safetensors.torch.save(state, {"mammo_steps": json.dumps(facts, sort_keys=True)}))
 
 
 def read_facts(path: Path) -> dict[str, Any]:

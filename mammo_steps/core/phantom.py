@@ -129,11 +129,11 @@ def tissue(rng: np.random.Generator, outline: Outline, density: float) -> Image:
     gland_col = np.exp(-0.5 * np.square((cols - np.float32(centre[1])) / np.float32(0.26 * W)))
     gland = gland_row * gland_col  # (H, W), 1 where fibroglandular tissue is thickest
     texture = power_law_field(rng, outline.shape)
-    image = np.float32(650) + np.float32(520 * density) * gland
-    image += texture * (np.float32(85) + np.float32(45 + 120 * density) * gland)
+    image = np.float32(650) + np.float32(400 * density) * gland
+    image += texture * (np.float32(75) + np.float32(45 + 100 * density) * gland)
     if outline.muscle_px[0]:
         edge = outline.muscle_col(rows).astype(np.float32) - cols
-        image += np.float32(500) / (1 + np.exp(np.clip(-edge / np.float32(0.008 * W), -30, 30)))
+        image += np.float32(400) / (1 + np.exp(np.clip(-edge / np.float32(0.008 * W), -30, 30)))
     return np.asarray(np.float32(250) + thickness * np.maximum(image, 100), dtype=np.float32)
 
 

@@ -13,7 +13,7 @@ import torch
 _STARTED = time.time()
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The checkout's commit, `-dirty` if files differ from it; None outside a checkout."""
     told = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
@@ -39,5 +39,5 @@ def run_record(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": version("torch"),
         "torchvision": version("torchvision"),
-        "commit": _commit(),
+        "commit": commit(),
     }

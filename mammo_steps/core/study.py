@@ -3,10 +3,10 @@
 Imports nothing heavy: every job of a cluster parses the Snakefile again.
 """
 
+import importlib
+import importlib.util
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,9 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
     results = f"results/{config['study']}"
     intakes = _intakes(config, repo)
     if config["labels"] is None:
-        raise StudyError("config key `labels` is empty: give the table of exams and outcomes (config/README.md)")
+        raise StudyError(
+            "config key `labels` is empty: give the table of exams and outcomes (config/README.md)"
+        )
     labels = _expanded(config["labels"], repo)
     private = f"{config['private_dir']}/{config['study']}"
     lesions = [] if config["lesions"] is None else [_expanded(config["lesions"], repo)]
@@ -145,17 +147,31 @@ def _check_files(study: Study, config: dict[str, Any]) -> None:
             if not intake.archive.is_dir():
                 raise StudyError(f"intake `{intake.name}`: its archive {intake.archive} is not a folder")
     elif not Path(config["shards_from"]).is_dir():
-        raise StudyError(f"config key `shards_from`: {config['shards_from']} is not a folder; wanted results/<study>")
+        raise StudyError(
+            f"config key `shards_from`: {config['shards_from']} is not a folder; wanted results/<study>"
+        )
     lesions = [] if config["lesions"] == FROM_DATASET else study.lesions
     for key, files in (("labels", [study.labels]), ("lesions", lesions)):
         for file in files:
             if not Path(file).is_file():
                 raise StudyError(f"config key `{key}`: there is no file {file}")
-    read_labels: Callable[[Path], object] = import_module(
-        f"mammo_steps.datasets.{config['dataset']}"
-    ).read_labels
+    weights = config["train_holistic"]["network"]["imagenet_weights"]
+    if weights is not None and not Path(weights).is_file():
+        raise StudyError(
+            f"config key `train_holistic.network.imagenet_weights`: there is no file {weights}. config/README.md says "
+            "how to get it; null starts from random weights"
+        )
+    if importlib.util.find_spec(f"mammo_steps.datasets.{config['dataset']}") is None:
+        raise StudyError(f"config key `dataset`: there is no mammo_steps/datasets/{config['dataset']}.py")
+    adapter = importlib.import_module(f"mammo_steps.datasets.{config['dataset']}")
+    if config["lesions"] == FROM_DATASET and (
+        not hasattr(adapter, "write_lesions") or len(study.intakes) > 1
+    ):
+        raise StudyError(
+            "config key `lesions`: `from_dataset` wants a data set whose adapter has write_lesions, in one intake"
+        )
     try:
-        read_labels(Path(study.labels))
+        adapter.read_labels(Path(study.labels))
     except ValueError as error:
         raise StudyError(f"the label table is wrong, nothing was run.\n{error}") from error
 

@@ -179,7 +179,9 @@ TABLES: dict[str, dict[str, Column]] = {
         "holistic_height_px": Column("int32?", "rows of the holistic image"),
         "holistic_width_px": Column("int32?", "columns of the holistic image"),
         "enlarged": Column("bool?", "true: the stored matrix is narrower than the holistic image"),
-        "tile_side_px": Column("int32?", "side of a full tile; those at the right and lower edge are smaller"),
+        "tile_side_px": Column(
+            "int32?", "side of a full tile; those at the right and lower edge are smaller"
+        ),
         "tile_row_groups": Column(
             "list<int32>?", "row group of tiles.parquet per tile, row-major; -1 = constant"
         ),

@@ -4,16 +4,18 @@ import csv
 import hashlib
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from header_settings import header_settings
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
 from mammo_steps import index_archive, make_shards, read_headers
 from mammo_steps.core.breast import breast_mask, chest_wall_side, side_balance
 from mammo_steps.core.decoding import read_pixels
-from mammo_steps.core.dicom_headers import ExcludedFileError, HeaderSettings, quiet_pydicom, read_header
+from mammo_steps.core.dicom_headers import ExcludedFileError, quiet_pydicom, read_header
 from mammo_steps.core.exclusions import ExclusionError
 from mammo_steps.core.tables import read_table
 from mammo_steps.core.tiles import TileReader
@@ -76,7 +78,7 @@ def test_only_the_standard_mammogram_is_taken(samples: Path) -> None:
     taken, reasons = [], Counter()
     for name in facts(samples):
         try:
-            header = read_header(samples / name, HeaderSettings(exam_id_field="StudyInstanceUID"))
+            header = read_header(samples / name, header_settings(exam_id_field="StudyInstanceUID"))
             taken.append((name, header.laterality, header.view, header.vendor))
         except ExcludedFileError as error:
             reasons[str(error.reason)] += 1
@@ -130,7 +132,7 @@ def test_films_go_from_the_archive_to_exact_tiles(films: Path, tmp_path: Path) -
             "--dataset",
             "mini_mias",
             "--settings",
-            '{"exam_id_field": "StudyInstanceUID"}',
+            json.dumps(asdict(header_settings())),
             "--headers",
             str(headers),
         ]

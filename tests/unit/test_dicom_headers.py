@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from header_settings import header_settings
 from made_files import EXPLICIT, edit, make_dicom
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -23,7 +24,7 @@ from mammo_steps.core.dicom_headers import (
 from mammo_steps.core.dicom_writing import Machine
 from mammo_steps.core.terms import Reason
 
-SETTINGS = HeaderSettings()
+SETTINGS = header_settings()
 Change = Callable[[Dataset], object]
 
 
@@ -178,22 +179,22 @@ def test_text_is_the_last_resort(tmp_path: Path) -> None:
 
 def test_ml_is_mlo_only_on_request(tmp_path: Path) -> None:
     change = view_code("R-10224", "SRT")
-    assert header(tmp_path, change, HeaderSettings(accept_ml_as_mlo=True)).view == "MLO"
+    assert header(tmp_path, change, header_settings(accept_ml_as_mlo=True)).view == "MLO"
 
 
 def test_synthetic_and_secondary_capture_images_are_taken_on_request(tmp_path: Path) -> None:
     generated = put(ImageType=["DERIVED", "PRIMARY", "TOMO", "GENERATED_2D"])
-    assert header(tmp_path, generated, HeaderSettings(accept_synthetic=True)).view == "CC"
+    assert header(tmp_path, generated, header_settings(accept_synthetic=True)).view == "CC"
     captured = put(SOPClassUID="1.2.840.10008.5.1.4.1.1.7")
-    assert header(tmp_path, captured, HeaderSettings(accept_secondary_capture=True)).view == "CC"
+    assert header(tmp_path, captured, header_settings(accept_secondary_capture=True)).view == "CC"
 
 
 def test_the_exam_is_named_by_the_field_of_the_settings(tmp_path: Path) -> None:
-    settings = HeaderSettings(exam_id_field="AccessionNumber")
+    settings = header_settings(exam_id_field="AccessionNumber")
     assert header(tmp_path, put(AccessionNumber="A77"), settings).exam_id == "A77"
     assert refusal(tmp_path, put(AccessionNumber=""), settings).reason == Reason.MISSING_ID
     with pytest.raises(ValueError, match="exam_id_field is 'StudyID', wanted one of"):
-        HeaderSettings(exam_id_field="StudyID")
+        header_settings(exam_id_field="StudyID")
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from header_settings import header_settings
 
-from mammo_steps.core.dicom_headers import HeaderSettings, quiet_pydicom
+from mammo_steps.core.dicom_headers import quiet_pydicom
 from mammo_steps.core.exclusions import ExclusionError
 from mammo_steps.datasets.mini_mias import read_film, read_header, read_labels, read_pixels, write_lesions
 from mammo_steps.datasets.mini_mias_info import read_info
@@ -82,7 +83,7 @@ def test_a_line_about_a_film_that_cannot_be_read_is_named(tmp_path: Path) -> Non
 def test_a_pgm_film_gives_ids_and_side_by_its_number_and_no_padding(tmp_path: Path) -> None:
     film = np.zeros((1024, 1024), np.uint8)
     film[10:1000, 200:700] = 7
-    header = read_header(write_pgm(tmp_path / "mdb028.pgm", film, "# a comment\n"), HeaderSettings())
+    header = read_header(write_pgm(tmp_path / "mdb028.pgm", film, "# a comment\n"), header_settings())
     assert (header.patient_id, header.exam_id, header.image_id) == ("MIAS014", "MIAS014", "mdb028")
     assert (header.laterality, header.view) == ("L", "MLO")
     assert (header.height_px, header.width_px, header.pixel_spacing_mm) == (990, 500, 0.2)
@@ -109,7 +110,7 @@ def test_a_damaged_or_foreign_file_is_left_out_with_a_reason(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ExclusionError, match=message):
-        read_header(tmp_path / name, HeaderSettings())
+        read_header(tmp_path / name, header_settings())
 
 
 def test_lesions_are_written_in_pixels_of_the_cropped_matrix(tmp_path: Path, info: Path) -> None:
@@ -154,7 +155,7 @@ def test_a_pgm_film_and_its_dicom_version_are_the_same_image(
     cropped, place = read_film(pgm)
     assert place == (top, left)
     np.testing.assert_array_equal(cropped, stored)
-    one, two = (read_header(path, HeaderSettings()) for path in (dicom, pgm))
+    one, two = (read_header(path, header_settings()) for path in (dicom, pgm))
     for field in ("patient_id", "exam_id", "laterality", "view", "height_px", "width_px", "pixel_spacing_mm"):
         assert getattr(one, field) == getattr(two, field), field
     assert one.exam_date is two.exam_date is None
@@ -163,7 +164,7 @@ def test_a_pgm_film_and_its_dicom_version_are_the_same_image(
 def test_headers_of_all_films_carry_the_ids_of_the_labels(test_data: Path) -> None:
     folder = test_data / "data/mini-mias"
     exams = {label.exam_id for label in read_labels(folder / "Info.txt")}
-    headers = [read_header(path, HeaderSettings()) for path in sorted((folder / "dicom").glob("*.dcm"))]
+    headers = [read_header(path, header_settings()) for path in sorted((folder / "dicom").glob("*.dcm"))]
     assert len(headers) == 120
     assert {header.exam_id for header in headers} == {header.patient_id for header in headers} == exams
 

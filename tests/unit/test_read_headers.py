@@ -5,19 +5,20 @@ import functools
 import json
 import operator
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from header_settings import header_settings
 from made_files import make_dicom
 
 from mammo_steps.core import dicom_headers
-from mammo_steps.core.dicom_headers import HeaderSettings
 from mammo_steps.core.tables import read_table
 from mammo_steps.datasets import mini_mias
 from mammo_steps.read_headers import chunk_of, files_below, main, reader_of
 
-SETTINGS = json.dumps({"exam_id_field": "StudyInstanceUID"})
+SETTINGS = json.dumps(asdict(header_settings()))
 
 
 def read(
@@ -171,7 +172,7 @@ def test_the_log_names_no_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_a_data_set_may_bring_its_own_reader(tmp_path: Path) -> None:
     assert reader_of("mini_mias") is mini_mias.read_header
-    settings = HeaderSettings(exam_id_field="StudyInstanceUID")
+    settings = header_settings(exam_id_field="StudyInstanceUID")
     assert reader_of("own_archive")(make_dicom(tmp_path / "a.dcm"), settings).patient_id == "P1"
 
 

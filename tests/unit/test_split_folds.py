@@ -50,13 +50,13 @@ def image_rows(exams: list[Row]) -> list[Row]:
 
 
 def split(
-    folder: Path, exams: list[Row], folds: int, seed: int = 1, share: float = 0.2
+    folder: Path, exams: list[Row], folds: int, seed: int = 1, share: float = 0.2, most: int | None = None
 ) -> tuple[list[Row], list[Row]]:
     """(`exams`, `roles`) as the step writes them."""
     write_rows(folder / "labels.parquet", "labels", exams)
     write_rows(folder / "images.parquet", "images", image_rows(exams))
     arguments = [f"--{name}={folder / name}.parquet" for name in ("images", "labels", "exams", "roles")]
-    settings = json.dumps({"folds": folds, "validation_share": share})
+    settings = json.dumps({"folds": folds, "validation_share": share, "validation_most_women": most})
     main([*arguments, "--settings", settings, "--seed", str(seed)])
     written = read_table(folder / "exams.parquet", "exams"), read_table(folder / "roles.parquet", "roles")
     return written[0].to_pylist(), written[1].to_pylist()
@@ -199,7 +199,10 @@ def test_dealing_fills_the_folds_with_fewest_women_first() -> None:
 
 
 def test_one_training_woman_of_a_stratum_is_not_given_to_validation() -> None:
-    assert validation_women({Stratum(1, True): ["a", "b"]}, {"a": 0, "b": 1}, 0, 0.5, seed=1) == set()
+    assert (
+        validation_women({Stratum(1, True): ["a", "b"]}, {"a": 0, "b": 1}, 0, Settings(2, 0.5, None), 1)
+        == set()
+    )
 
 
 def test_images_and_labels_of_different_cohorts_are_refused(tmp_path: Path) -> None:
@@ -208,11 +211,28 @@ def test_images_and_labels_of_different_cohorts_are_refused(tmp_path: Path) -> N
     write_rows(tmp_path / "images.parquet", "images", image_rows(rows[1:]))
     arguments = [f"--{name}={tmp_path / name}.parquet" for name in ("images", "labels", "exams", "roles")]
     with pytest.raises(ValueError, match="hold different exams: rerun list_images"):
-        main([*arguments, "--settings", '{"folds": 2, "validation_share": 0.2}', "--seed", "1"])
+        main(
+            [
+                *arguments,
+                "--settings",
+                '{"folds": 2, "validation_share": 0.2, "validation_most_women": null}',
+                "--seed",
+                "1",
+            ]
+        )
     assert not (tmp_path / "exams.parquet").exists()
 
 
 @pytest.mark.parametrize(("folds", "share"), [(1, 0.2), (3, 0.0), (3, 1.0)])
 def test_settings_out_of_range_are_refused(folds: int, share: float) -> None:
     with pytest.raises(ValueError, match="wanted"):
-        Settings(folds, share)
+        Settings(folds, share, None)
+
+
+def test_validation_women_of_one_outcome_are_bounded(tmp_path: Path) -> None:
+    # 0.5 of 12 training women with a cancer would be 6, of 48 normal ones 24
+    _, roles = split(tmp_path, exam_rows(COHORT, max_exams=1), folds=5, share=0.5, most=3)
+    for fold in range(5):
+        women = [r["patient_id"] for r in roles if r["fold"] == fold and r["role"] == "validation"]
+        found = Counter(next(outcome for outcome in COHORT if woman.startswith(outcome)) for woman in women)
+        assert found["screen_detected"] == found["normal"] == found["benign"] == 3 and found["interval"] <= 3

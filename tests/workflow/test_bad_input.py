@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 import pydicom
 import pytest
+from header_settings import header_settings
 from running import snakemake
 
 from mammo_steps import make_demo_cohort
-from mammo_steps.core.dicom_headers import HeaderSettings, read_header
+from mammo_steps.core.dicom_headers import read_header
 
 EXAMS = {"normal": 12, "benign": 3, "screen_detected": 9, "interval": 0}
 
@@ -38,7 +39,7 @@ def make_archive(folder: Path) -> tuple[dict[str, dict[str, Path]], list[dict[st
     )
     exams: dict[str, dict[str, Path]] = {}
     for path in sorted((folder / "archive").rglob("*.dcm")):
-        header = read_header(path, HeaderSettings("StudyInstanceUID"))
+        header = read_header(path, header_settings())
         exams.setdefault(header.exam_id, {})[f"{header.laterality}-{header.view}"] = path
     with (folder / "labels.csv").open() as file:
         return exams, list(csv.DictReader(file))

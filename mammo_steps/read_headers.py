@@ -30,6 +30,7 @@ log = logging.getLogger("read_headers")
 ReadHeader = Callable[[Path, HeaderSettings], Header]
 
 _LOG_EVERY_S = 60
+_NOT_OF_THE_ARCHIVE = ".snakemake_timestamp"  # Snakemake's own mark in a folder that a rule has made
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -54,7 +55,7 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
     for entry in found:
         if entry.is_dir():
             yield from _walk(Path(entry.path), above | {here})
-        else:
+        elif entry.name != _NOT_OF_THE_ARCHIVE:
             yield Path(entry.path)
 
 

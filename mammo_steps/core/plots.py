@@ -152,7 +152,7 @@ def scores_figure(scores: np.ndarray, outcomes: np.ndarray, xlabel: str) -> Figu
         own = scores[outcomes == outcome]
         counts = np.histogram(own, edges)[0]
         ax.stairs(counts / counts.max(), edges, color=OUTCOME_COLOURS[outcome], fill=True, alpha=0.75)
-        ax.set(yticks=[], ylim=(0, 1.1))
+        ax.set(yticks=[], ylim=(0, 1.5))  # room for the words above the bars
         ax.spines["left"].set_visible(False)
         text = f"{outcome.replace('_', '-')}, n {own.size:,}"
         ax.text(0, 1.0, text, transform=ax.transAxes, va="top", fontsize=8.5)

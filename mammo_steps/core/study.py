@@ -111,6 +111,9 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
         labels=labels,
         lesions=lesions,
     )
+    if check_files:
+        for folder in (results, study.private):
+            _check_writable(Path(folder))
     if check_files and not demo:
         _check_files(study, config)
     if check_files and public_key is None:
@@ -139,6 +142,16 @@ def _intakes(config: dict[str, Any], repo: Path) -> dict[str, Intake]:
             given["name"], Path(_expanded(archive, repo)), given["chunks"], given["shards"]
         )
     return intakes
+
+
+def _check_writable(folder: Path) -> None:
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise StudyError(
+            f"{folder} cannot be made: {there.resolve()} is "
+            f"{'not writable' if there.is_dir() else 'a file, not a folder'}. "
+            "Mend that, or let everything lie elsewhere with --directory"
+        )
 
 
 def _check_files(study: Study, config: dict[str, Any]) -> None:

@@ -87,8 +87,13 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / "private/id_key").stat().st_mode & 0o777 == 0o600
 
 
+def test_results_that_cannot_be_written_are_named(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("in the way")
+    assert "results/demo cannot be made" in refused(tmp_path, "seed: 2")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_an_unwritable_results_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir(mode=0o500)
-    result = snakemake(tmp_path, "all")
-    assert result.returncode != 0 and "results" in result.stderr and "Permission denied" in result.stderr
+    said = refused(tmp_path, "seed: 2")
+    assert "results/demo cannot be made" in said and "not writable" in said

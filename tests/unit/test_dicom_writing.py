@@ -25,7 +25,6 @@ def test_every_transfer_syntax_keeps_extreme_values_and_odd_sizes(syntax: str, t
 
 def test_both_photometric_interpretations_look_the_same(tmp_path: Path) -> None:
     grey = np.arange(4096, dtype=np.uint16).reshape(64, 64)
-    identity = dicom_writing.Identity("D1", "2.25.1", "2.25.2", "2.25.3", "L", "MLO", date(2020, 1, 1), 60)
     for habit, kinds in dicom_writing.HABITS.items():
         for voi in kinds.voi:
             shown = {}

@@ -20,9 +20,10 @@ make_demo_cohort:
   sizes: [[320, 256]]
 make_shards: {{settings: {{holistic_width_px: 64}}}}
 intakes: [{{name: demo, archive: null, chunks: 1, shards: {shards}}}]
-train_holistic: {{fit: {{input_px: 64, epochs: 3}}}}
+split_folds: {{folds: 2}}
+train_holistic: {{fit: {{input_px: 64, epochs: 2, batch_size: 16}}}}
 crop_rois: {{side_px: 64}}
-train_attention: {{fit: {{input_px: 64, epochs: 3}}}}
+train_attention: {{fit: {{input_px: 64, epochs: 2, batch_size: 16}}}}
 evaluate: {{bootstrap_samples: 100}}
 """
 

@@ -35,7 +35,7 @@ bench-%: $(READY) ## bench-demo, bench-tiles, bench-ingest: print a table and wr
 	$(RUN) python bench/$*.py
 
 lock: ## resolve pyproject.toml into requirements.lock (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --custom-compile-command "make lock" --group dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--custom-compile-command "make lock" --group dev pyproject.toml -o requirements.lock
 
 .PHONY: help env demo lint test test-long lock

@@ -1,7 +1,6 @@
 """Train one fold's attention model: ROIs instead of whole images, started from the fold's holistic weights."""
 
 import argparse
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,15 +8,12 @@ from pathlib import Path
 from mammo_steps.core.batches import AugmentSettings
 from mammo_steps.core.cohort import fold_images, pool_of, targets_of, validation_of
 from mammo_steps.core.compute import Compute
-from mammo_steps.core.files import write_json, write_text
 from mammo_steps.core.image_store import ImageStore, roi_places
-from mammo_steps.core.network import load_network, read_facts, save_network
-from mammo_steps.core.run_record import run_record
+from mammo_steps.core.member import MEMBER_FLAGS, MemberFiles, log_task, write_member
+from mammo_steps.core.network import load_network, read_facts
 from mammo_steps.core.sampling import Pool
-from mammo_steps.core.steps import json_object, start_logging
-from mammo_steps.core.training import FitSettings, Task, best_epoch, fit, history_csv
-
-log = logging.getLogger("train_attention")
+from mammo_steps.core.steps import start_logging
+from mammo_steps.core.training import FitSettings, Task, fit
 
 
 def with_rois(task: Task) -> Task:
@@ -41,24 +37,15 @@ def with_rois(task: Task) -> Task:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=Path, required=True, help="cohort/images.parquet")
-    parser.add_argument("--roles", type=Path, required=True, help="cohort/roles.parquet")
+    for flag, kind, meaning in MEMBER_FLAGS:
+        parser.add_argument(flag, type=kind, required=True, help=meaning)
     parser.add_argument("--rois", type=Path, required=True, help="folder of the fold's ROI files")
     parser.add_argument("--start", type=Path, required=True, help="the fold's holistic weights")
-    parser.add_argument("--fold", type=int, required=True)
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--settings", type=json_object, required=True, help="JSON: fit")
-    parser.add_argument(
-        "--compute", type=json_object, required=True, help="JSON: device, torch_threads, precision"
-    )
-    parser.add_argument("--model", type=Path, required=True, help="written: weights (safetensors)")
-    parser.add_argument("--history", type=Path, required=True, help="written: one line per epoch (CSV)")
-    parser.add_argument("--run", type=Path, required=True, help="written: cost and versions (JSON)")
     args = parser.parse_args(argv)
     start_logging()
 
-    fit_settings = dict(args.settings["fit"])
-    settings = FitSettings(**{**fit_settings, "augment": AugmentSettings(**fit_settings["augment"])})
+    given = args.settings["fit"]
+    settings = FitSettings(**{**given, "augment": AugmentSettings(**given["augment"])})
     compute = Compute(**args.compute)
     compute.prepare()
     rows = fold_images(args.images, args.roles, args.fold, ["exam_id", "target", "shard"])
@@ -67,11 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     task = with_rois(
         Task(store, targets_of(rows), pool_of(rows), validation_of(rows), args.seed + 1, args.fold)
     )
-    log.info(
-        "fold %d: %d positive ROIs, %d exams with negatives, %d validation ROIs, on %s",
-        *(args.fold, len(task.pool.positives), len(task.pool.negatives), len(task.validation)),
-        compute.torch_device,
-    )
+    log_task(task, compute)
     network = load_network(args.start)
     history = fit(network, task, settings, compute)
     facts = {
@@ -82,10 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "seed": args.seed,
         "settings": {"fit": asdict(settings)},
     }
-    save_network(network, facts, args.model)
-    write_text(args.history, history_csv(history))
-    write_json(args.run, {**facts, "compute": asdict(compute), **run_record(compute.torch_device)})
-    log.info("fold %d: kept epoch %d of %d", args.fold, best_epoch(history) + 1, len(history))
+    write_member(MemberFiles(args.model, args.history, args.run), network, history, compute, facts)
 
 
 if __name__ == "__main__":

@@ -81,3 +81,11 @@ def test_the_lock_names_no_index_and_hashes_everything() -> None:
     assert "://" not in lock and "--index" not in lock
     pinned = re.findall(r"^[a-z0-9.-]+==[^\n]*\\\n(.*)", lock, re.MULTILINE)
     assert pinned and all("--hash=sha256:" in line for line in pinned)
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "core").glob("*.py")), ids=lambda p: p.stem)
+def test_core_knows_no_command_line_and_no_snakemake(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert not {"argparse", "snakemake"} & names

@@ -86,6 +86,7 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
                  process that the user started does this, not every job
     Raises StudyError before any job runs.
     """
+    _check_sizes(config)
     demo = config["make_demo_cohort"] is not None
     results = f"results/{config['study']}"
     intakes = _intakes(config, repo)
@@ -142,6 +143,25 @@ def _intakes(config: dict[str, Any], repo: Path) -> dict[str, Intake]:
             given["name"], Path(_expanded(archive, repo)), given["chunks"], given["shards"]
         )
     return intakes
+
+
+def _check_sizes(config: dict[str, Any]) -> None:
+    """A network sees the holistic image's whole width, and the whole ROI; else a part would be cut off unseen."""
+    pairs = (
+        ("make_shards.settings.holistic_width_px", "train_holistic.fit.input_px"),
+        ("crop_rois.side_px", "train_attention.fit.input_px"),
+    )
+    for made, seen in pairs:
+        sizes = []
+        for path in (made, seen):
+            value: Any = config
+            for key in path.split("."):
+                value = value[key]
+            sizes.append(value)
+        if sizes[0] != sizes[1]:
+            raise StudyError(
+                f"config key `{made}` is {sizes[0]}, `{seen}` is {sizes[1]}: they have to be equal"
+            )
 
 
 def _check_writable(folder: Path) -> None:

@@ -44,6 +44,11 @@ def test_a_value_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
     assert "folds" in refused(tmp_path, "split_folds: {folds: many}")
 
 
+@pytest.mark.parametrize("changes", ["crop_rois: {side_px: 48}", "train_holistic: {fit: {input_px: 48}}"])
+def test_a_network_that_would_see_a_part_of_its_image_is_refused(changes: str, tmp_path: Path) -> None:
+    assert "they have to be equal" in refused(tmp_path, changes)
+
+
 def own(tmp_path: Path, labels: str) -> str:
     (tmp_path / "archive").mkdir()
     (tmp_path / "labels.csv").write_text(labels)

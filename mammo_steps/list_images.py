@@ -22,7 +22,7 @@ from mammo_steps.core.eligibility import Rules, exam_frame, exam_reasons
 from mammo_steps.core.files import write_json
 from mammo_steps.core.flow import check_sums, excluded_rows, flow_chart
 from mammo_steps.core.ids import Pseudonyms, read_key
-from mammo_steps.core.labels import ExamLabel, LabelReader
+from mammo_steps.core.labels import ExamLabel, LabelReader, Windows
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import read_table, write_table
 from mammo_steps.core.terms import LATERALITIES, TABLES, Outcome, Reason
@@ -189,10 +189,10 @@ def notes_of(labels: pd.DataFrame, kept: pd.DataFrame, settings: Settings) -> li
     return notes
 
 
-def read_dataset_labels(dataset: str, path: Path) -> list[ExamLabel]:
+def read_dataset_labels(dataset: str, path: Path, windows: Windows) -> list[ExamLabel]:
     """The labels as the adapter `mammo_steps.datasets.<dataset>` reads them."""
     adapter: LabelReader = importlib.import_module(f"mammo_steps.datasets.{dataset}")
-    return adapter.read_labels(path)
+    return adapter.read_labels(path, windows)
 
 
 def write_frame(path: Path, kind: str, frame: pd.DataFrame) -> None:
@@ -224,6 +224,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--dataset", required=True, help="adapter in mammo_steps/datasets, such as own_archive"
     )
+    parser.add_argument("--windows", type=json_object, required=True, help="JSON: outcome_windows")
     key = parser.add_mutually_exclusive_group(required=True)
     key.add_argument("--key-file", type=Path, help="file with the key of the pseudonyms")
     key.add_argument("--key", help="the key itself, for public data only")
@@ -238,7 +239,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     settings = Settings(**args.settings)
     pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
-    labels = label_frame(read_dataset_labels(args.dataset, args.labels), pseudonyms)
+    labels = label_frame(read_dataset_labels(args.dataset, args.labels, Windows(**args.windows)), pseudonyms)
     files = read_files(args.indexes, args.shard_images)
     log.info("%d files, %d labels", len(files), len(labels))
     exams = exam_frame(files, labels, settings.slots)

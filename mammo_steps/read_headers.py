@@ -118,6 +118,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--chunk", type=int, required=True, help="which chunk, 0 to n-chunks - 1")
     parser.add_argument("--n-chunks", type=int, required=True, help="into how many the archive is divided")
     parser.add_argument("--dataset", required=True, help="module of mammo_steps/datasets")
+    parser.add_argument("--metadata", type=Path, help="table of image facts, where the data set wants one")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--settings", type=json_object, required=True, help="JSON: HeaderSettings")
     parser.add_argument("--headers", type=Path, required=True, help="written; private")
     args = parser.parse_args(argv)

@@ -22,6 +22,7 @@ from mammo_steps import (
 )
 
 KEY = "a-key-for-tests-only"
+WINDOWS = {"screen_detected_days": 180, "interval_days": 730, "prior_days": None}
 COMPUTE = json.dumps({"device": "cpu", "torch_threads": 1, "precision": "fp32"})
 AUGMENT = {"flips": ["horizontal"], "rotation_degrees": 10, "pad_px": 2, "max_shift": None}
 FIT: dict[str, Any] = {
@@ -99,7 +100,14 @@ def make_tiny_study(root: Path) -> TinyStudy:
     list_images.main(
         ["--indexes", str(index), "--labels", str(labels), "--dataset", "own_archive", "--key", KEY]
         + ["--shard-images", *(str(study.shards / f.stem / "images.parquet") for f in lists)]
-        + ["--settings", json.dumps(list_settings), "--images", str(study.cohort("images.parquet"))]
+        + [
+            "--windows",
+            json.dumps(WINDOWS),
+            "--settings",
+            json.dumps(list_settings),
+            "--images",
+            str(study.cohort("images.parquet")),
+        ]
         + ["--labels-out", str(study.cohort("labels.parquet")), "--flow", str(study.cohort("flow.json"))]
         + ["--excluded", str(study.cohort("excluded.parquet"))]
     )

@@ -58,15 +58,23 @@ class HeaderSettings:
     """What counts as a mammogram of ours.
 
     exam_id_field               StudyInstanceUID or AccessionNumber: which element names one screening visit
+    presentation_intent         FOR PRESENTATION or FOR PROCESSING (raw images); a study has one kind
     accept_ml_as_mlo            take ML views as MLO (data sets that write ML for MLO)
     accept_synthetic            take two-dimensional images computed from tomosynthesis
     accept_secondary_capture    take mammograms (Modality MG) of the Secondary Capture class (digitised film)
+    accept_partial_views        take images of a part of a breast that is larger than the detector
+    accept_implant_displaced    take views with the implant pushed back
+    implants                    keep or exclude images of breasts with an implant
     """
 
     exam_id_field: str
+    presentation_intent: str
     accept_ml_as_mlo: bool
     accept_synthetic: bool
     accept_secondary_capture: bool
+    accept_partial_views: bool
+    accept_implant_displaced: bool
+    implants: str
 
     def __post_init__(self) -> None:
         if self.exam_id_field not in EXAM_ID_FIELDS:

@@ -1,18 +1,51 @@
 """What a label table says about one exam, whatever its source, and what a dataset adapter offers.
 
 An adapter is a module `mammo_steps.datasets.<name>` whose docstring is the data card. It offers
-`read_labels(path) -> list[ExamLabel]`, and where its files are not common DICOM files also `read_header`
-and `read_pixels`.
+
+    read_labels(path, windows) -> list[ExamLabel]     always
+    image_facts(metadata) -> FactsOf                  where headers lack what file names or a table say
+    read_header(path, settings), read_pixels(path)    where the files are not DICOM
+    write_lesions(labels, archive, lesions)           where it knows the places of lesions
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from __future__ import annotations
 
-from mammo_steps.core.terms import Outcome
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from mammo_steps.core.terms import Outcome, Reason, Undefined
+
+if TYPE_CHECKING:  # the Snakefile reads labels without loading pydicom
+    from pydicom.dataset import Dataset
 
 CANCERS = (Outcome.SCREEN_DETECTED, Outcome.INTERVAL, Outcome.PRIOR)
 CANCER_SIDES = ("L", "R", "both")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How the time from exam to diagnosis decides the outcome; see `core.outcomes.outcome_of`.
+
+    screen_detected_days  a recalled woman's cancer diagnosed within so many days was found by this exam
+    interval_days         any other cancer within so many days is an interval cancer
+    prior_days            a later one makes the exam a prior, up to so many days; None = without limit
+    """
+
+    screen_detected_days: int
+    interval_days: int
+    prior_days: int | None
+
+    def __post_init__(self) -> None:
+        days = [self.screen_detected_days, self.interval_days]
+        if self.prior_days is not None:
+            days.append(self.prior_days)
+        if days != sorted(days) or days[0] < 0:
+            raise ValueError(
+                f"outcome_windows are {days} days, wanted each at least as long as the one before"
+            )
 
 
 @dataclass(frozen=True)
@@ -24,6 +57,7 @@ class ExamLabel:
     reader_1_left ...   a reader's score of one breast, higher = more suspicious; None = not read
     follow_up_months    time without cancer that is known after the exam; None = not known
     row                 line of the source, for messages
+    undefined           why the outcome is `unknown`; None = the source itself says `unknown`
     """
 
     patient_id: str
@@ -36,9 +70,34 @@ class ExamLabel:
     reader_2_right: float | None
     follow_up_months: float | None
     row: int
+    undefined: Undefined | None = None
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What a data set's file names or tables say of one image; None = nothing. Ids as in the label table.
+
+    Ids, date and age stand in for those of the header. Laterality and view that contradict the header's coded
+    ones are a conflict. `reason` leaves the file out.
+    """
+
+    patient_id: str | None = None
+    exam_id: str | None = None
+    image_id: str | None = None
+    laterality: str | None = None
+    view: str | None = None
+    exam_date: date | None = None
+    age_years: int | None = None
+    synthetic: bool | None = None
+    implant: bool | None = None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+FactsOf = Callable[[str, "Dataset"], ImageFacts]  # of a file's path below the archive (posix) and its header
 
 
 class LabelReader(Protocol):
     """The part of an adapter that every dataset has."""
 
-    def read_labels(self, path: Path) -> list[ExamLabel]: ...
+    def read_labels(self, path: Path, windows: Windows) -> list[ExamLabel]: ...

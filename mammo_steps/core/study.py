@@ -47,6 +47,7 @@ class Study:
     key_flag: str
     key_file: list[str]
     labels: str
+    metadata: list[str]
     lesions: list[str]
 
     @property
@@ -110,6 +111,7 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
         key_flag=f"--key-file '{key_file}'" if public_key is None else f"--key '{public_key}'",
         key_file=[key_file] if public_key is None else [],
         labels=labels,
+        metadata=[] if config["metadata"] is None else [_expanded(config["metadata"], repo)],
         lesions=lesions,
     )
     if check_files:
@@ -184,9 +186,9 @@ def _check_files(study: Study, config: dict[str, Any]) -> None:
             f"config key `shards_from`: {config['shards_from']} is not a folder; wanted results/<study>"
         )
     lesions = [] if config["lesions"] == FROM_DATASET else study.lesions
-    for key, files in (("labels", [study.labels]), ("lesions", lesions)):
+    for key, files in (("labels", [study.labels]), ("metadata", study.metadata), ("lesions", lesions)):
         for file in files:
-            if not Path(file).is_file():
+            if not Path(file).exists():  # some data sets have a folder of label tables
                 raise StudyError(f"config key `{key}`: there is no file {file}")
     weights = config["train_holistic"]["network"]["imagenet_weights"]
     if weights is not None and not Path(weights).is_file():
@@ -203,8 +205,10 @@ def _check_files(study: Study, config: dict[str, Any]) -> None:
         raise StudyError(
             "config key `lesions`: `from_dataset` wants a data set whose adapter has write_lesions, in one intake"
         )
+    from mammo_steps.core.labels import Windows
+
     try:
-        adapter.read_labels(Path(study.labels))
+        adapter.read_labels(Path(study.labels), Windows(**config["outcome_windows"]))
     except ValueError as error:
         raise StudyError(f"the label table is wrong, nothing was run.\n{error}") from error
 

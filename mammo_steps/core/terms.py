@@ -42,6 +42,20 @@ class Endpoint(StrEnum):
     INTERVAL = "interval"
 
 
+class Undefined(StrEnum):
+    """Why an adapter calls an exam's outcome unknown."""
+
+    NOT_RECORDED = "not_recorded"  # the source says nothing of this exam's outcome
+    NO_PATHOLOGY = "no_pathology"  # suspicious, and no tissue result tells what it was
+    NO_FOLLOW_UP = "no_follow_up"  # nothing is known of the time after the exam
+    DATES_MISSING = "dates_missing"  # a cancer, and no telling how long after the exam
+    DATES_CONTRADICT = "dates_contradict"  # a cancer that was diagnosed before its exam
+    OUTSIDE_WINDOWS = "outside_windows"  # a cancer later than the last of `outcome_windows`
+    EVENTS_CONTRADICT = "events_contradict"  # entries of the source that exclude each other
+    NOT_SCREENING = "not_screening"  # a diagnostic or other exam
+    AFTER_SURGERY = "after_surgery"  # an exam of an operated breast
+
+
 class Reason(StrEnum):
     """Why a file, an image, an exam or a label is not in the cohort; one reason each."""
 
@@ -60,7 +74,11 @@ class Reason(StrEnum):
     VIEW_CONFLICT = "view_conflict"
     OTHER_VIEW = "other_view"
     SPECIAL_VIEW = "special_view"
+    PARTIAL_VIEW = "partial_view"
+    IMPLANT_DISPLACED = "implant_displaced"
+    IMPLANT = "implant"
     SYNTHETIC = "synthetic"
+    FOR_PRESENTATION = "for_presentation"
     DUPLICATE_INSTANCE = "duplicate_instance"
     # an image, by its pixels
     FILE_GONE = "file_gone"
@@ -117,6 +135,18 @@ _HEADER_PIXELS = {
         "double?", "ImagerPixelSpacing corrected for magnification, else PixelSpacing"
     ),
 }
+# what a header says beside that; kept for files that are left out, too, as far as they have it
+_HEADER_FLAGS = {
+    "model": Column("string?", "the maker's model, one of a closed set, else `other` and a keyed hash"),
+    "intent": Column("string?", "presentation or processing; null = the header does not say"),
+    "window": Column("string?", "what the header offers: lut, linear, linear_exact, sigmoid or none"),
+    "n_windows": Column("int16?", "number of windows, or of LUTs where there are any"),
+    "implant": Column("bool?", "BreastImplantPresent"),
+    "implant_displaced": Column("bool?", "a view with the implant pushed back"),
+    "partial": Column("bool?", "PartialView: only a part of the breast was meant to be shown"),
+    "synthetic": Column("bool?", "computed from tomosynthesis"),
+    "burned_in": Column("bool?", "BurnedInAnnotation; null = the header does not say"),
+}
 _HEADER = _HEADER_PIXELS | {
     "exam_year": Column("int16?", "calendar year of the exam"),
     "exam_day": Column("int32?", "day of the exam, counted from a secret day of its own for each woman"),
@@ -143,7 +173,8 @@ TABLES: dict[str, dict[str, Column]] = {
     "index": {
         "file_id": Column("string", "keyed hash of the file's path below the archive"),
         **_nullable(_IMAGE | _WHO | _SIDE | _SIZE | _HEADER),
-        "implant": Column("bool?", "BreastImplantPresent"),
+        **_HEADER_FLAGS,
+        "acquired_s": Column("double?", "seconds between the exam's first image and this one"),
         "file_bytes": Column("int64", "size of the file"),
         "shard": Column("string?", "shard the image goes to"),
         "reason": Column("string?", "why the file is left out; null = taken"),
@@ -154,8 +185,9 @@ TABLES: dict[str, dict[str, Column]] = {
         "path": Column("string", "path below the archive"),
         **_nullable(_IMAGE | _WHO | _SIDE | _SIZE | _HEADER_PIXELS),
         "exam_date": Column("string?", "YYYY-MM-DD"),
+        "acquired": Column("string?", "acquisition date and time, ISO 8601"),
         "age_years": Column("int16?", "age at the exam; 90 stands for 90 and above"),
-        "implant": Column("bool?", "BreastImplantPresent"),
+        **_HEADER_FLAGS,
         "file_bytes": Column("int64", "size of the file"),
         "reason": Column("string?", "why the file is left out; null = taken"),
         "detail": Column("string?", "what was found; never text from a header"),

@@ -37,7 +37,7 @@ from mammo_steps.core.decoding import Stored
 from mammo_steps.core.dicom_headers import Header, HeaderSettings
 from mammo_steps.core.exclusions import ExclusionError
 from mammo_steps.core.files import replacing
-from mammo_steps.core.labels import ExamLabel
+from mammo_steps.core.labels import ExamLabel, Windows
 from mammo_steps.core.terms import Outcome, Reason
 from mammo_steps.datasets.mini_mias_info import Film, laterality_of, read_info, woman_of
 
@@ -58,7 +58,7 @@ _PGM = re.compile(rb"P5(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*
 _CROP = re.compile(r"mdb(\d{3}) crop_row=(\d+) crop_col=(\d+) of 1024x1024")
 
 
-def read_labels(path: Path) -> list[ExamLabel]:
+def read_labels(path: Path, windows: Windows) -> list[ExamLabel]:
     """One label per woman of Info.txt, in the order of the films."""
     by_woman: dict[str, list[Film]] = {}
     for number, film in read_info(path).items():

@@ -27,7 +27,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mammo_steps.core.labels import CANCER_SIDES, CANCERS, ExamLabel
+from mammo_steps.core.labels import CANCER_SIDES, CANCERS, ExamLabel, Windows
 from mammo_steps.core.terms import Outcome
 
 READERS = ("reader_1", "reader_2")
@@ -133,6 +133,7 @@ def _label(line: int, row: Mapping[str, str], faults: Faults) -> ExamLabel:
         outcome=outcome or Outcome.UNKNOWN,
         cancer_laterality=side,
         row=line,
+        undefined=None,
         **_numbers(row, faults),
     )
 
@@ -151,7 +152,7 @@ def _repeats(labels: list[ExamLabel]) -> Iterator[tuple[int, str, str]]:
             yield label.row, "exam_id", f"found the exam of line {earlier.row} again, wanted one row per exam"
 
 
-def read_labels(path: Path) -> list[ExamLabel]:
+def read_labels(path: Path, windows: Windows) -> list[ExamLabel]:
     """Read the table; ValueError names every fault's line and column, never an id."""
     lines = _cells(path)
     _, names = next(lines, (1, []))
@@ -176,8 +177,3 @@ def read_labels(path: Path) -> list[ExamLabel]:
     if not labels:
         raise ValueError(f"{path}: no exam below line 1; wanted one row per exam")
     return labels
-
-
-def check_labels(path: Path) -> None:
-    """Refuse a faulty table before the first job."""
-    read_labels(path)

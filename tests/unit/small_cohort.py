@@ -10,6 +10,8 @@ from mammo_steps.core.ids import Pseudonyms
 from mammo_steps.core.tables import read_table, write_rows
 from mammo_steps.list_images import main
 
+WINDOWS = {"screen_detected_days": 180, "interval_days": 730, "prior_days": None}
+
 KEY = "a public key for tests"
 NAMES = Pseudonyms(KEY)
 SETTINGS: dict[str, Any] = {
@@ -99,6 +101,7 @@ class Cohort:
             writer.writerows(labels)
         arguments = ["--indexes", *map(str, indexes), "--shard-images", *map(str, shards)]
         arguments += ["--labels", str(folder / "labels.csv"), "--dataset", "own_archive", "--key", KEY]
+        arguments += ["--windows", json.dumps(WINDOWS)]
         arguments += ["--settings", json.dumps(SETTINGS | more.get("settings", {}))]
         for flag in ("images", "labels-out", "excluded"):
             arguments += [f"--{flag}", str(folder / f"{flag}.parquet")]

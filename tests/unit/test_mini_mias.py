@@ -10,8 +10,11 @@ from header_settings import header_settings
 
 from mammo_steps.core.dicom_headers import quiet_pydicom
 from mammo_steps.core.exclusions import ExclusionError
+from mammo_steps.core.labels import Windows
 from mammo_steps.datasets.mini_mias import read_film, read_header, read_labels, read_pixels, write_lesions
 from mammo_steps.datasets.mini_mias_info import read_info
+
+WINDOWS = Windows(180, 730, None)
 
 quiet_pydicom()
 
@@ -45,7 +48,9 @@ def write_pgm(path: Path, film: np.ndarray, comment: str = "") -> Path:
 
 
 def test_films_of_one_woman_become_one_exam_with_the_worst_of_their_abnormalities(info: Path) -> None:
-    found = [(label.exam_id, str(label.outcome), label.cancer_laterality) for label in read_labels(info)]
+    found = [
+        (label.exam_id, str(label.outcome), label.cancer_laterality) for label in read_labels(info, WINDOWS)
+    ]
     assert found == [
         ("MIAS001", "benign", None),
         ("MIAS002", "normal", None),
@@ -53,8 +58,8 @@ def test_films_of_one_woman_become_one_exam_with_the_worst_of_their_abnormalitie
         ("MIAS004", "screen_detected", "R"),  # odd film numbers are right breasts
         ("MIAS005", "screen_detected", "R"),
     ]
-    assert all(label.patient_id == label.exam_id for label in read_labels(info))
-    assert [label.row for label in read_labels(info)] == [3, 5, 7, 10, 12]
+    assert all(label.patient_id == label.exam_id for label in read_labels(info, WINDOWS))
+    assert [label.row for label in read_labels(info, WINDOWS)] == [3, 5, 7, 10, 12]
 
 
 def test_a_film_may_have_several_lines_and_lines_without_a_place(info: Path) -> None:
@@ -74,10 +79,10 @@ def test_a_line_about_a_film_that_cannot_be_read_is_named(tmp_path: Path) -> Non
     path = tmp_path / "Info.txt"
     path.write_text("prose\nmdb001 G CIRC X 535 425 197\n")
     with pytest.raises(ValueError, match=r"Info.txt: line 2 is not `film tissue NORM`"):
-        read_labels(path)
+        read_labels(path, WINDOWS)
     path.write_text("prose\n")
     with pytest.raises(ValueError, match="no line about a film"):
-        read_labels(path)
+        read_labels(path, WINDOWS)
 
 
 def test_a_pgm_film_gives_ids_and_side_by_its_number_and_no_padding(tmp_path: Path) -> None:
@@ -134,7 +139,7 @@ def test_an_archive_without_lesions_is_refused(tmp_path: Path, info: Path) -> No
 
 
 def test_the_database_has_15_women_with_a_cancer_among_60(test_data: Path) -> None:
-    labels = read_labels(test_data / "data/mini-mias/Info.txt")
+    labels = read_labels(test_data / "data/mini-mias/Info.txt", WINDOWS)
     assert Counter(label.outcome for label in labels) == {"normal": 23, "benign": 22, "screen_detected": 15}
     films = read_info(test_data / "data/mini-mias/Info.txt").values()
     malignant = [any(a.malignant for a in film.found) for film in films]
@@ -163,7 +168,7 @@ def test_a_pgm_film_and_its_dicom_version_are_the_same_image(
 
 def test_headers_of_all_films_carry_the_ids_of_the_labels(test_data: Path) -> None:
     folder = test_data / "data/mini-mias"
-    exams = {label.exam_id for label in read_labels(folder / "Info.txt")}
+    exams = {label.exam_id for label in read_labels(folder / "Info.txt", WINDOWS)}
     headers = [read_header(path, header_settings()) for path in sorted((folder / "dicom").glob("*.dcm"))]
     assert len(headers) == 120
     assert {header.exam_id for header in headers} == {header.patient_id for header in headers} == exams

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mammo_steps.core.labels import ExamLabel
+from mammo_steps.core.labels import ExamLabel, Windows
 from mammo_steps.core.terms import Outcome
-from mammo_steps.datasets.own_archive import REQUIRED, check_labels, read_labels
+from mammo_steps.datasets.own_archive import REQUIRED, read_labels
+
+WINDOWS = Windows(180, 730, None)
 
 HEADER = ",".join(REQUIRED)
 
@@ -22,13 +24,13 @@ def table(folder: Path, *lines: str, header: str = HEADER) -> Path:
 def refused(path: Path) -> str:
     """The message with which the table is refused."""
     with pytest.raises(ValueError, match=path.name) as error:
-        read_labels(path)
+        read_labels(path, WINDOWS)
     return str(error.value)
 
 
 def test_a_table_is_read_with_leading_zeros_and_line_numbers(tmp_path: Path) -> None:
     path = table(tmp_path, "007,1.2.3,screen_detected,L,3,1,2,1", "", "007,1.2.4,normal,,,,0.5,0")
-    assert read_labels(path) == [
+    assert read_labels(path, WINDOWS) == [
         ExamLabel("007", "1.2.3", Outcome.SCREEN_DETECTED, "L", 3.0, 1.0, 2.0, 1.0, None, 2),
         ExamLabel("007", "1.2.4", Outcome.NORMAL, None, None, None, 0.5, 0.0, None, 4),
     ]
@@ -36,21 +38,21 @@ def test_a_table_is_read_with_leading_zeros_and_line_numbers(tmp_path: Path) -> 
 
 def test_columns_may_stand_in_any_order_and_follow_up_is_optional(tmp_path: Path) -> None:
     header = "outcome,follow_up_months,exam_id,patient_id,cancer_laterality," + ",".join(REQUIRED[4:])
-    [label] = read_labels(table(tmp_path, "normal,24,e,p,,,,,", header=header))
+    [label] = read_labels(table(tmp_path, "normal,24,e,p,,,,,", header=header), WINDOWS)
     assert (label.patient_id, label.exam_id, label.follow_up_months) == ("p", "e", 24.0)
 
 
 def test_a_byte_order_mark_and_blanks_around_cells_do_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_bytes(f"\ufeff{HEADER}\r\n p , e ,interval, both ,,,,\r\n".encode())
-    [label] = read_labels(path)
+    [label] = read_labels(path, WINDOWS)
     assert (label.patient_id, label.exam_id, label.cancer_laterality) == ("p", "e", "both")
 
 
 @pytest.mark.parametrize("outcome", ["screen_detected", "interval", "prior"])
 @pytest.mark.parametrize("side", ["L", "R", "both", ""])
 def test_every_cancer_may_have_a_side_or_none(tmp_path: Path, outcome: str, side: str) -> None:
-    [label] = read_labels(table(tmp_path, f"p,e,{outcome},{side},,,,"))
+    [label] = read_labels(table(tmp_path, f"p,e,{outcome},{side},,,,"), WINDOWS)
     assert (label.outcome, label.cancer_laterality) == (outcome, side or None)
 
 
@@ -139,7 +141,7 @@ def test_empty_tables_are_refused(tmp_path: Path) -> None:
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such label table; name it in the config"):
-        check_labels(tmp_path / "labels.csv")
+        read_labels(tmp_path / "labels.csv", WINDOWS)
 
 
 def test_checking_labels_imports_nothing_heavy() -> None:

@@ -41,6 +41,7 @@ rule list_images:
     params:
         code=code("list_images", f"datasets.{config['dataset']}"),
         settings=settings("list_images"),
+        windows=settings("outcome_windows"),
         dataset=config["dataset"],
         key=KEY,
     shell:
@@ -48,7 +49,7 @@ rule list_images:
         {PYTHON:q} -m mammo_steps.list_images \
             --indexes {input.indexes:q} --shard-images {input.shard_images:q} \
             --labels {input.labels:q} --dataset {params.dataset} {params.key} --settings {params.settings:q} \
-            --images {output.images:q} --labels-out {output.labels:q} \
+            --windows {params.windows:q} --images {output.images:q} --labels-out {output.labels:q} \
             --excluded {output.excluded:q} --flow {output.flow:q} &>{log:q}
         """
 

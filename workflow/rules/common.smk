@@ -43,6 +43,7 @@ R, P = (
 INTAKES, SHARDS, FOLDS = study.intakes, study.shards, study.folds
 SHARD_ROOT = study.shard_root  # R, or another study's results
 KEY = study.key_flag  # --key-file, or --key where the config holds a public one
+METADATA = study.metadata  # a list, empty where the data set needs none
 LESIONS = study.lesions  # a list, empty where no places are known
 KEY_FILE = study.key_file  # a list, empty for a public key
 DEMO = config["make_demo_cohort"] is not None

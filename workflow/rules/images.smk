@@ -5,22 +5,25 @@ rule read_headers:
     input:
         # a folder of DICOM files is no input: its time stamp says nothing; a demo archive is made by a rule
         demo=f"{R}/demo/archive" if DEMO else [],
+        metadata=METADATA,
     output:
         headers=f"{P}/intakes/{{intake}}/headers/{{chunk}}.parquet",
     log:
         log_of("read_headers", "intake", "chunk"),
+    threads: config["read_headers"]["workers"]
     params:
         code=code("read_headers", f"datasets.{config['dataset']}"),
-        settings=settings("read_headers"),
+        settings=json.dumps(config["read_headers"]["settings"]),
         archive=lambda wildcards: str(INTAKES[wildcards.intake].archive),
         n_chunks=lambda wildcards: INTAKES[wildcards.intake].n_chunks,
         dataset=config["dataset"],
+        metadata=f"--metadata '{METADATA[0]}'" if METADATA else "",
     shell:
         """
         {PYTHON:q} -m mammo_steps.read_headers \
             --intake {wildcards.intake} --archive {params.archive:q} \
             --chunk {wildcards.chunk} --n-chunks {params.n_chunks} --dataset {params.dataset} \
-            --settings {params.settings:q} --headers {output.headers:q} &>{log:q}
+            {params.metadata} --workers {threads} --settings {params.settings:q} --headers {output.headers:q} &>{log:q}
         """
 
 

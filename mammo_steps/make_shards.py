@@ -14,7 +14,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from mammo_steps.core.breast import Mask, Side, breast_mask, breast_place, chest
 from mammo_steps.core.decoding import Stored
 from mammo_steps.core.dicom_headers import quiet_pydicom
 from mammo_steps.core.exclusions import ExclusionError
-from mammo_steps.core.ordered_pool import in_order
+from mammo_steps.core.ordered_pool import Limits, Lost, in_order
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import RowGroupWriter, write_rows
 from mammo_steps.core.terms import LATERALITIES, Reason
@@ -42,6 +42,10 @@ ReadPixels = Callable[[Path], tuple[Stored, Dataset]]
 
 CLEAR_BALANCE = 0.1  # |side balance| of a breast mask; films of 60 women have 0.2 and more
 _LOG_EVERY_S = 60
+
+# For one file. The largest mammograms decode in 3 s (JPEG 2000): more is a storage that stalls or a decoder that
+# hangs. 100 million pixels, the most that is decoded, take 750 MB, mammograms up to 250 MB.
+LIMITS = Limits(seconds=120, memory_mb=1500)
 
 
 @dataclass(frozen=True)
@@ -208,6 +212,19 @@ def start_worker() -> None:
     quiet_pydicom()
 
 
+def prepared(
+    listed: Sequence[Listed], results: Iterator[Prepared | Lost], settings: Settings
+) -> Iterator[Prepared]:
+    """The results, with a row and its reason in the place of each file that ended its worker."""
+    for image, result in zip(listed, results, strict=True):
+        if isinstance(result, Lost):
+            log.warning("image %s is given up: decoding it %s", image.image_id, result.why)
+            row = {"image_id": image.image_id, "recipe": recipe_hash(asdict(settings))}
+            yield Prepared(row | {"reason": Reason.UNDECODABLE, "detail": f"decoding it {result.why}"})
+        else:
+            yield result
+
+
 def with_progress(images: Iterator[Prepared], total: int) -> Iterator[Prepared]:
     """The same, with a line in the log every minute."""
     started = told = time.monotonic()
@@ -245,8 +262,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         tile = stack.enter_context(RowGroupWriter(args.tiles, "tiles", tiles.COMPRESSION))
         holistic = stack.enter_context(RowGroupWriter(args.holistic, "holistic", "lz4"))
         writer = ShardWriter(holistic, tile, settings.holistic_bits)
-        prepared = with_progress(in_order(work, listed, args.workers, start_worker), len(listed))
-        rows = [writer.write(image) for image in prepared]
+        results = stack.enter_context(closing(in_order(work, listed, args.workers, start_worker, LIMITS)))
+        images = with_progress(prepared(listed, results, settings), len(listed))
+        rows = [writer.write(image) for image in images]
         reasons = Counter(str(row["reason"]) for row in rows if row.get("reason"))
         if rows and reasons[Reason.FILE_GONE] == len(rows):
             raise FileNotFoundError(

@@ -243,14 +243,14 @@ def test_the_number_of_workers_does_not_change_a_byte(shard: Shard) -> None:
 def test_an_interrupted_run_leaves_no_table(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
     shard.add("i1")
     shard.add("i2")
-    prepare = make_shards.prepare
+    write = make_shards.ShardWriter.write
 
-    def killed(image: make_shards.Listed, **arguments: Any) -> make_shards.Prepared:
-        if image.image_id == "i2":
+    def killed(self: make_shards.ShardWriter, image: make_shards.Prepared) -> dict[str, Any]:
+        if image.row["image_id"] == "i2":
             raise KeyboardInterrupt
-        return prepare(image, **arguments)
+        return write(self, image)
 
-    monkeypatch.setattr(make_shards, "prepare", killed)
+    monkeypatch.setattr(make_shards.ShardWriter, "write", killed)
     with pytest.raises(KeyboardInterrupt):
         shard.make()
     assert sorted(path.name for path in shard.folder.iterdir()) == ["archive", "list.csv"]
@@ -308,9 +308,10 @@ def test_wrong_settings_are_refused() -> None:
 
 
 def test_files_are_read_once(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
-    shard.add("i1")
+    path = shard.add("i1")
     read = []
     dcmread = pydicom.dcmread
     monkeypatch.setattr(pydicom, "dcmread", lambda *args, **more: read.append(1) or dcmread(*args, **more))
-    shard.make()
+    image = make_shards.Listed("i1", path.name, "L")
+    make_shards.prepare(image, path.parent, decoding.read_pixels, Settings(**SETTINGS))
     assert read == [1]

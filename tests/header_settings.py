@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mammo_steps.core.dicom_headers import HeaderSettings
+from mammo_steps.core.header_choice import HeaderSettings
 
 _ACCEPT = ("accept_ml_as_mlo", "accept_synthetic", "accept_secondary_capture", "accept_partial_views",
            "accept_implant_displaced")  # fmt: skip

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from mammo_steps.core.dicom_writing import Identity, Machine, write_mammogram
 
@@ -14,6 +16,7 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
 
 Grey = np.ndarray[tuple[int, int], np.dtype[np.uint16]]
+Change = Callable[[Dataset], object]
 
 
 def half_disc(shape: tuple[int, int] = (160, 120), side: str = "left", seed: int = 0) -> Grey:
@@ -55,3 +58,30 @@ def edit(path: Path, change: Callable[[Dataset], object]) -> None:
     ds = pydicom.dcmread(path)
     change(ds)
     ds.save_as(path, enforce_file_format=True)
+
+
+def put(**values: Any) -> Change:
+    """A change that sets elements; None deletes one."""
+
+    def change(ds: Dataset) -> None:
+        for name, value in values.items():
+            if value is None:
+                delattr(ds, name)
+            else:
+                setattr(ds, name, value)
+
+    return change
+
+
+def coded(value: str, scheme: str, *modifiers: tuple[str, str]) -> Dataset:
+    """An item of a code sequence; `modifiers` are codes of the view's modifiers inside it."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, "some words"
+    if modifiers:
+        item.ViewModifierCodeSequence = Sequence([coded(*modifier) for modifier in modifiers])
+    return item
+
+
+def view_code(value: str, scheme: str, *modifiers: tuple[str, str]) -> Change:
+    """A change that names the view by its code alone."""
+    return put(ViewCodeSequence=Sequence([coded(value, scheme, *modifiers)]), ViewPosition="")

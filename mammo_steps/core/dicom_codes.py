@@ -1,19 +1,20 @@
 """Codes and words by which a DICOM header names a mammographic view (PS3.16 CID 4014, 4015; PS3.3 C.8.11.7).
 
-Codes are matched by value and scheme; text only where a header has no code.
+Codes are matched by value and scheme; text only where a header has no code. What a code's meaning says is in
+the language of its writer and is not looked at where the code is known.
 """
 
 import re
-from collections.abc import Iterator
-
-from pydicom.dataset import Dataset
+from collections.abc import Iterable
 
 MG_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
 MG_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
 BREAST_TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
-_LEGACY_SCHEMES = ("SRT", "SNM3", "99SDM")  # SNOMED RT codes; SCT = SNOMED CT, numeric codes
+# Numeric codes are SNOMED CT's: by its designator, or by its object identifier where a writer put that.
+_CURRENT_SCHEMES = ("SCT", "2.16.840.1.113883.6.96")
+_LEGACY_SCHEMES = ("SRT", "SNM3", "99SDM")  # SNOMED RT, `R-...`; PS3.16 8.1 lists the three as one scheme
 
 # view: (SNOMED CT, SNOMED RT), CID 4014
 _VIEWS = {
@@ -30,7 +31,11 @@ _VIEWS = {
     "SPECIMEN": ("127457009", "G-8310"),
 }
 
-# view modifier: (SNOMED CT, SNOMED RT), CID 4015. Each of them makes the view a special one.
+IMPLANT_DISPLACED = "implant displaced"
+UNKNOWN_MODIFIER = "unknown view modifier"
+
+# view modifier: (SNOMED CT, SNOMED RT), CID 4015. Each of them makes the view a special one. R-102D2 has been
+# taken for MLO elsewhere: it is the cleavage view.
 _MODIFIERS = {
     "cleavage": ("399161006", "R-102D2"),
     "axillary tail": ("399011000", "R-102D1"),
@@ -38,7 +43,7 @@ _MODIFIERS = {
     "rolled medial": ("399226006", "R-102D4"),
     "rolled inferior": ("414493004", "R-102CA"),
     "rolled superior": ("415670009", "R-102C9"),
-    "implant displaced": ("399209000", "R-102D5"),
+    IMPLANT_DISPLACED: ("399209000", "R-102D5"),
     "magnification": ("399163009", "R-102D6"),
     "spot compression": ("399055006", "R-102D7"),
     "tangential": ("399110001", "R-102C2"),
@@ -52,7 +57,7 @@ _MODIFIERS = {
 def _by_code(names: dict[str, tuple[str, str]]) -> dict[tuple[str, str], str]:
     table = {}
     for name, (current, legacy) in names.items():
-        table["SCT", current] = name
+        table.update({(scheme, current): name for scheme in _CURRENT_SCHEMES})
         table.update({(scheme, legacy): name for scheme in _LEGACY_SCHEMES})
     return table
 
@@ -61,62 +66,81 @@ VIEW_OF_CODE = _by_code(_VIEWS)
 MODIFIER_OF_CODE = _by_code(_MODIFIERS)
 
 # View Position (0018,5101): words that name a view other than CC and MLO
-OTHER_POSITIONS = (set(_VIEWS) - {"CC", "MLO"}) | {"XCC", "AT", "CV", "RL", "RM", "TAN", "AXILLA", "AX"}
+_OTHER_POSITIONS = (set(_VIEWS) - {"CC", "MLO"}) | {"XCC", "AT", "CV", "RL", "RM", "TAN", "AXILLA", "AX"}
+_POSITION = re.compile(r"(?:[LR][ _-]?)?(CC|MLO)([ _-]?ID)?")
 
-_VIEW_WORDS = {
-    "MLO": re.compile(r"\b(?:[LR]\s?)?MLO\b|medio-?\s?lateral oblique", re.IGNORECASE),
-    "CC": re.compile(r"\b(?:[LR]\s?)?CC\b|cranio-?\s?caudal", re.IGNORECASE),
+_VIEW_WORDS = {  # an ID behind a view: implant displaced
+    "MLO": re.compile(r"\b(?:[LR]\s?)?MLO(?:\s?ID)?\b|MEDIO-?\s?LATERAL OBLIQUE"),
+    "CC": re.compile(r"\b(?:[LR]\s?)?CC(?:\s?ID)?\b|CRANIO-?\s?CAUDAL"),
 }
 _SIDE_WORDS = {
-    "L": re.compile(r"\bL(?:EFT)?[\s_-]?(?:CC|MLO)\b", re.IGNORECASE),
-    "R": re.compile(r"\bR(?:IGHT)?[\s_-]?(?:CC|MLO)\b", re.IGNORECASE),
+    "L": re.compile(r"\bL(?:EFT)?[\s-]?(?:CC|MLO)(?:\s?ID)?\b"),
+    "R": re.compile(r"\bR(?:IGHT)?[\s-]?(?:CC|MLO)(?:\s?ID)?\b"),
 }
-_SYNTHETIC = re.compile(
-    r"\b(?:c-?view|s-?view|v-?preview|intelligent\s*2d|insight\s*2d|generated[\s_]*2d|synthe(?:tic|si[sz]ed))",
-    re.IGNORECASE,
+_DISPLACED_WORDS = re.compile(
+    r"\b(?:[LR]\s?)?(?:CC|MLO)[\s-]?ID\b|\bID[\s-](?:[LR]\s?)?(?:CC|MLO)\b|IMPLANT[\s-]*DISPLAC|\bEKLUND"
+)
+_SYNTHETIC_WORDS = re.compile(
+    r"\b(?:C-?\s?VIEW|S-?\s?VIEW|V-?PREVIEW|INTELLIGENT\s*2D|INSIGHT\s*2D|GENERATED\s*2D|SYNTHE(?:TIC|SI[SZ]ED))"
 )
 _SPECIAL_WORDS = re.compile(
-    r"\b(?:spot|magnif\w*|mag|tangential|specimen|biopsy|stereo\w*|wire|clip|galactogra\w*)\b", re.IGNORECASE
+    r"\b(?:SPOT|MAGNIF\w*|MAG|TANGENTIAL|SPECIMEN|BIOPSY|STEREO\w*|WIRE|CLIP|GALACTOGRA\w*)\b"
 )
-_SPECIAL_IMAGE_TYPE = re.compile(r"STEREO_|PREFIRE_|POSTFIRE_|POSTBIOPSY|POSTMARKER|SPECIMEN|^CAD")
-_SPECIAL_PADDLE = re.compile(r"SPOT|SPT|MAG|BIOPSY", re.IGNORECASE)
+# A picture with the marks of computer-aided detection; not the `W/CAD` in the names of ordinary examinations
+_CAD_WORDS = re.compile(r"(?:^|\| )(?:I|R2\s?)?CAD\b|\bCAD[\s-](?:MARK|OVERLAY|RESULT|OUTPUT|FINDING)")
+_SPECIAL_IMAGE_TYPE = re.compile(r"^(?:STEREO|PREFIRE|POSTFIRE|POSTBIOPSY|POSTMARKER|TOMO_PROJ|CAD)|SPECIMEN")
+_SPECIAL_PADDLE = re.compile(r"SPOT|SPT|(?<!I)MAG|BIOPSY|STEREO|LOCALI[SZ]|PERFOR|NEEDLE")
 
 
-def codes(items: list[Dataset]) -> Iterator[tuple[str, str]]:
-    """(scheme, value) of each item of a code sequence, empty strings where missing."""
-    for item in items:
-        yield (
-            str(item.get("CodingSchemeDesignator") or "").strip().upper(),
-            str(item.get("CodeValue") or "").strip().upper(),
-        )
+def named(table: dict[tuple[str, str], str], codes: Iterable[tuple[str, str]]) -> set[str]:
+    """The names of those codes (scheme, value) that the table knows."""
+    return {table[code] for code in codes if code in table}
 
 
-def _only(words: dict[str, re.Pattern[str]], text: str) -> str | None:
+def view_of_position(position: str) -> tuple[str, bool]:
+    """(view, implant displaced) that ViewPosition names, such as `CC`, `LMLO`, `RCCID`; "" = no known word."""
+    if position in _OTHER_POSITIONS:
+        return position, False
+    found = _POSITION.fullmatch(position)
+    return (found[1], found[2] is not None) if found else ("", False)
+
+
+def _only(words: dict[str, re.Pattern[str]], text: str) -> str:
     found = [name for name, pattern in words.items() if pattern.search(text)]
-    return found[0] if len(found) == 1 else None
+    return found[0] if len(found) == 1 else ""
 
 
-def view_in_text(text: str) -> str | None:
-    """CC or MLO if exactly one of them is named."""
+# Texts below are upper case, with spaces for underscores and ` | ` between elements.
+
+
+def view_in_text(text: str) -> str:
+    """CC or MLO if exactly one of them is named, else nothing."""
     return _only(_VIEW_WORDS, text)
 
 
-def laterality_in_text(text: str) -> str | None:
-    """L or R if the text names one side together with a view (`R CC`, `LMLO`)."""
+def laterality_in_text(text: str) -> str:
+    """L or R if the text names one side together with a view (`R CC`, `LMLO`), else nothing."""
     return _only(_SIDE_WORDS, text)
 
 
-def is_synthetic(image_type: list[str], text: str) -> bool:
+def is_displaced_in_text(text: str) -> bool:
+    return _DISPLACED_WORDS.search(text) is not None
+
+
+def is_synthetic(image_type: Iterable[str], text: str) -> bool:
     """Whether the image was computed from tomosynthesis."""
-    return any("GENERATED_2D" in word.upper() for word in image_type) or bool(_SYNTHETIC.search(text))
+    return any("GENERATED_2D" in word for word in image_type) or _SYNTHETIC_WORDS.search(text) is not None
 
 
-def special_finding(image_type: list[str], paddle: str, text: str) -> str | None:
-    """Which header element marks a spot, magnification, biopsy or specimen image, None if none does."""
-    if any(_SPECIAL_IMAGE_TYPE.search(word.upper()) for word in image_type):
+def special_finding(image_type: Iterable[str], paddle: str, text: str, has_codes: bool) -> str:
+    """Which element marks a spot, magnification, biopsy or specimen image or CAD's marks; "" = none does.
+
+    has_codes  the view is coded: words about the examination (`after biopsy`) then say nothing about the view
+    """
+    if any(_SPECIAL_IMAGE_TYPE.search(word) for word in image_type):
         return "ImageType"
     if _SPECIAL_PADDLE.search(paddle):
         return "PaddleDescription"
-    if _SPECIAL_WORDS.search(text):
+    if _CAD_WORDS.search(text) or (not has_codes and _SPECIAL_WORDS.search(text)):
         return "SeriesDescription"
-    return None
+    return ""

@@ -1,7 +1,8 @@
 """Parquet tables whose columns are those of `core.terms.TABLES`, no more and no fewer."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -119,3 +120,29 @@ class RowGroupWriter:
     ) -> None:
         self._writer.close()
         self._replacing.__exit__(kind, error, trace)
+
+
+@contextmanager
+def batch_writer(
+    path: Path, kind: str, rows_per_group: int = 20_000
+) -> Iterator[Callable[[Mapping[str, Sequence[Any]]], None]]:
+    """Yield a function that adds rows, as columns of one length, to a table of any length with flat memory.
+
+    Rows are collected and go out in row groups; the table appears when the block has succeeded.
+    """
+    collected: dict[str, list[Any]] = {name: [] for name in TABLES[kind]}
+    with replacing(path) as scratch, pq.ParquetWriter(scratch, schema(kind), compression="zstd") as writer:
+
+        def flush() -> None:
+            writer.write_table(_checked(kind, collected))
+            for values in collected.values():
+                values.clear()
+
+        def extend(columns: Mapping[str, Sequence[Any]]) -> None:
+            for name, values in collected.items():
+                values += columns[name]
+            if len(next(iter(collected.values()))) >= rows_per_group:
+                flush()
+
+        yield extend
+        flush()

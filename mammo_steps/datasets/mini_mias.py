@@ -34,9 +34,10 @@ from pydicom.dataset import Dataset
 
 from mammo_steps.core import decoding, dicom_headers
 from mammo_steps.core.decoding import Stored
-from mammo_steps.core.dicom_headers import Header, HeaderSettings
+from mammo_steps.core.dicom_headers import Header
 from mammo_steps.core.exclusions import ExclusionError
 from mammo_steps.core.files import replacing
+from mammo_steps.core.header_choice import HeaderSettings
 from mammo_steps.core.labels import ExamLabel, Windows
 from mammo_steps.core.terms import Outcome, Reason
 from mammo_steps.datasets.mini_mias_info import Film, laterality_of, read_info, woman_of
@@ -116,11 +117,12 @@ def read_header(path: Path, settings: HeaderSettings) -> Header:
     """Of a DICOM file what `core.dicom_headers` finds, of a .pgm file what follows from its film number.
 
     The AccessionNumber is the exam's id whatever the settings say, so that both kinds of file give the same
-    ids. Study dates in the DICOM files are made up and left out.
+    ids. Dates in the DICOM files are made up and left out.
     """
     if not _is_pgm(path):
         settings = dataclasses.replace(settings, exam_id_field="AccessionNumber")
-        return dataclasses.replace(dicom_headers.read_header(path, settings), exam_date=None)
+        header = dicom_headers.read_header(path, settings)
+        return dataclasses.replace(header, exam_date=None, acquired=None)
     number = _film_number(path)
     height_px, width_px = read_film(path)[0].shape
     return Header(
@@ -136,6 +138,7 @@ def read_header(path: Path, settings: HeaderSettings) -> Header:
         transfer_syntax="pgm",
         vendor="other",
         pixel_spacing_mm=0.2,
+        synthetic=False,
     )
 
 

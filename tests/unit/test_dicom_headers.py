@@ -1,31 +1,25 @@
 """What a header says, and which files are refused with which reason."""
 
+import dataclasses
 import logging
 import warnings
-from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from header_settings import header_settings
-from made_files import EXPLICIT, edit, make_dicom
+from made_files import EXPLICIT, Change, coded, edit, make_dicom, put, view_code
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from mammo_steps.core.dicom_headers import (
-    ExcludedFileError,
-    Header,
-    HeaderSettings,
-    quiet_pydicom,
-    read_header,
-)
+from mammo_steps.core.dicom_headers import Header, quiet_pydicom, read_header
 from mammo_steps.core.dicom_writing import Machine
+from mammo_steps.core.header_choice import HeaderSettings
+from mammo_steps.core.labels import ImageFacts
 from mammo_steps.core.terms import Reason
 
 SETTINGS = header_settings()
-Change = Callable[[Dataset], object]
 
 
 @pytest.fixture(autouse=True)
@@ -33,39 +27,8 @@ def _quiet() -> None:
     quiet_pydicom()
 
 
-def put(**values: Any) -> Change:
-    """A change that sets elements; None deletes one."""
-
-    def change(ds: Dataset) -> None:
-        for name, value in values.items():
-            if value is None:
-                delattr(ds, name)
-            else:
-                setattr(ds, name, value)
-
-    return change
-
-
-def coded(value: str, scheme: str, modifier: tuple[str, str] | None = None) -> Dataset:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, "some words"
-    if modifier:
-        item.ViewModifierCodeSequence = Sequence([coded(*modifier)])
-    return item
-
-
-def view_code(value: str, scheme: str, modifier: tuple[str, str] | None = None) -> Change:
-    return put(ViewCodeSequence=Sequence([coded(value, scheme, modifier)]), ViewPosition="")
-
-
 def header(tmp_path: Path, change: Change | None = None, settings: HeaderSettings = SETTINGS) -> Header:
     return read_header(make_dicom(tmp_path / "a.dcm", change=change), settings)
-
-
-def refusal(tmp_path: Path, change: Change, settings: HeaderSettings = SETTINGS) -> ExcludedFileError:
-    with pytest.raises(ExcludedFileError) as caught:
-        header(tmp_path, change, settings)
-    return caught.value
 
 
 def test_a_standard_mammogram_gives_every_field(tmp_path: Path) -> None:
@@ -83,8 +46,17 @@ def test_a_standard_mammogram_gives_every_field(tmp_path: Path) -> None:
         vendor="hologic",
         pixel_spacing_mm=0.07,
         exam_date=date(2015, 3, 4),
+        acquired=datetime(2015, 3, 4, 12, 0),
         age_years=61,
+        model="Synthetic phantom",
+        intent="presentation",
+        window="linear_exact",
+        n_windows=3,
         implant=False,
+        implant_displaced=False,
+        partial=False,
+        synthetic=False,
+        burned_in=False,
     )
 
 
@@ -127,10 +99,17 @@ REFUSED: dict[str, tuple[Change, Reason]] = {
     "right code, wrong scheme": (view_code("399162004", "DCM"), Reason.OTHER_VIEW),
     "magnification factor": (put(EstimatedRadiographicMagnificationFactor="1.5"), Reason.SPECIAL_VIEW),
     "spot paddle": (put(PaddleDescription="10CM SPOT"), Reason.SPECIAL_VIEW),
-    "partial view": (put(PartialView="YES"), Reason.SPECIAL_VIEW),
     "stereotaxy": (put(ImageType=["ORIGINAL", "PRIMARY", "STEREO_PLUS"]), Reason.SPECIAL_VIEW),
     "spot in the view's item": (view_code("399162004", "SCT", ("399055006", "SCT")), Reason.SPECIAL_VIEW),
-    "implant displaced": (view_code("R-10242", "SRT", ("R-102D5", "SRT")), Reason.SPECIAL_VIEW),
+    "implant displaced": (view_code("R-10242", "SRT", ("R-102D5", "SRT")), Reason.IMPLANT_DISPLACED),
+    "displaced and magnified": (
+        view_code("399162004", "SCT", ("399209000", "SCT"), ("R-102D6", "SRT")),
+        Reason.SPECIAL_VIEW,
+    ),
+    "projection for tomosynthesis": (
+        put(ImageType=["ORIGINAL", "PRIMARY", "TOMO_PROJ"]),
+        Reason.SPECIAL_VIEW,
+    ),
     "unknown modifier": (view_code("399162004", "SCT", ("1", "99X")), Reason.SPECIAL_VIEW),
     "modifier at the top level": (
         put(ViewModifierCodeSequence=Sequence([coded("399163009", "SCT")])),
@@ -146,13 +125,21 @@ REFUSED: dict[str, tuple[Change, Reason]] = {
 
 @pytest.mark.parametrize(("change", "reason"), REFUSED.values(), ids=REFUSED.keys())
 def test_anything_but_a_standard_view_is_refused(tmp_path: Path, change: Change, reason: Reason) -> None:
-    assert refusal(tmp_path, change).reason == reason
+    assert header(tmp_path, change).reason == reason
+
+
+def test_a_deciding_number_that_is_none_is_named(tmp_path: Path) -> None:
+    path = make_dicom(tmp_path / "a.dcm", change=put(NumberOfFrames=7777))
+    path.write_bytes(path.read_bytes().replace(b"7777", b"1\\oo"))
+    found = read_header(path, SETTINGS)
+    assert (found.reason, found.detail) == (Reason.UNREADABLE_HEADER, "element NumberOfFrames")
+    assert found.patient_id == "P1"
 
 
 def test_the_cleavage_modifier_is_no_mlo(tmp_path: Path) -> None:
-    assert refusal(tmp_path, view_code("R-102D2", "SRT")).reason == Reason.OTHER_VIEW
-    modified = refusal(tmp_path, view_code("R-10242", "SRT", ("R-102D2", "SRT")))
-    assert str(modified) == "special_view: cleavage"
+    assert header(tmp_path, view_code("R-102D2", "SRT")).reason == Reason.OTHER_VIEW
+    modified = header(tmp_path, view_code("R-10242", "SRT", ("R-102D2", "SRT")))
+    assert (modified.reason, modified.detail) == (Reason.SPECIAL_VIEW, "cleavage")
 
 
 def test_frame_laterality_stands_in_for_a_missing_one(tmp_path: Path) -> None:
@@ -172,7 +159,7 @@ def test_text_is_the_last_resort(tmp_path: Path) -> None:
     found = header(tmp_path, put(**nothing, SeriesDescription="R MLO"))
     assert (found.laterality, found.view) == ("R", "MLO")
     ambiguous = put(**nothing, SeriesDescription="R CC / R MLO")
-    assert refusal(tmp_path, ambiguous).reason == Reason.MISSING_VIEW
+    assert header(tmp_path, ambiguous).reason == Reason.MISSING_VIEW
     # a code decides; words about a biopsy in a series' name then say nothing about the view
     assert header(tmp_path, put(SeriesDescription="screening after biopsy, R MLO")).view == "CC"
 
@@ -192,9 +179,7 @@ def test_synthetic_and_secondary_capture_images_are_taken_on_request(tmp_path: P
 def test_the_exam_is_named_by_the_field_of_the_settings(tmp_path: Path) -> None:
     settings = header_settings(exam_id_field="AccessionNumber")
     assert header(tmp_path, put(AccessionNumber="A77"), settings).exam_id == "A77"
-    assert refusal(tmp_path, put(AccessionNumber=""), settings).reason == Reason.MISSING_ID
-    with pytest.raises(ValueError, match="exam_id_field is 'StudyID', wanted one of"):
-        header_settings(exam_id_field="StudyID")
+    assert header(tmp_path, put(AccessionNumber=""), settings).reason == Reason.MISSING_ID
 
 
 @pytest.mark.parametrize(
@@ -240,21 +225,75 @@ def test_makers_are_a_closed_set(tmp_path: Path, maker: str, vendor: str) -> Non
     assert header(tmp_path, put(Manufacturer=maker)).vendor == vendor
 
 
-def test_implants_are_flagged_not_refused(tmp_path: Path) -> None:
-    assert header(tmp_path, put(BreastImplantPresent="YES")).implant is True
-    assert header(tmp_path, put(BreastImplantPresent=None)).implant is None
-
-
-def test_a_refused_file_still_says_whose_it_is(tmp_path: Path) -> None:
-    error = refusal(tmp_path, put(PaddleDescription="SPOT"))
-    assert error.ids == {"patient_id": "P1", "exam_id": "1.2.10", "image_id": "1.2.10.1"}
+def test_a_file_that_is_left_out_keeps_what_it_has(tmp_path: Path) -> None:
+    whole = header(tmp_path)
+    spot = header(tmp_path, put(PaddleDescription="SPOT"))
+    assert spot == dataclasses.replace(whole, reason=Reason.SPECIAL_VIEW, detail="by PaddleDescription")
+    magnetic = header(tmp_path, put(Modality="MR", PatientID="", StudyDate="", PatientAge=""))
+    assert magnetic.reason == Reason.NOT_MAMMOGRAPHY
+    assert (magnetic.patient_id, magnetic.exam_id, magnetic.exam_date) == (None, "1.2.10", date(2015, 3, 4))
+    assert (magnetic.height_px, magnetic.vendor, magnetic.laterality) == (160, "hologic", "L")
 
 
 def test_other_files_are_not_dicom(tmp_path: Path) -> None:
     for content in (b"", b"notes", b"\0" * 4096):
         (tmp_path / "a.txt").write_bytes(content)
-        with pytest.raises(ExcludedFileError, match="not_dicom"):
-            read_header(tmp_path / "a.txt", SETTINGS)
+        found = read_header(tmp_path / "a.txt", SETTINGS)
+        assert found == Header(reason=Reason.NOT_DICOM, detail="no DICOM prefix")
+
+
+FACTS = ImageFacts(
+    "W7", "E7", "I7", "L", "CC", exam_date=date(2001, 2, 3), age_years=52, synthetic=True, implant=True
+)
+
+
+def test_facts_of_the_data_set_stand_in_for_the_header(tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def facts_of(relative: str, ds: Dataset) -> ImageFacts:
+        asked.append((relative, ds.PatientID))
+        return FACTS
+
+    path = make_dicom(
+        tmp_path / "a.dcm", change=put(ImageLaterality=None, ViewPosition=None, ViewCodeSequence=None)
+    )
+    found = read_header(path, header_settings(accept_synthetic=True), facts_of, "b/a.dcm")
+    assert asked == [("b/a.dcm", "P1")]
+    assert (found.patient_id, found.exam_id, found.image_id) == ("W7", "E7", "I7")
+    assert (found.laterality, found.view, found.reason) == ("L", "CC", None)
+    assert (found.exam_date, found.age_years) == (date(2001, 2, 3), 52)
+    assert (found.synthetic, found.implant) == (True, True)
+    assert read_header(path, SETTINGS, facts_of).reason == Reason.SYNTHETIC
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason", "detail"),
+    [
+        (ImageFacts(laterality="R"), Reason.LATERALITY_CONFLICT, "L in the header, R in the metadata"),
+        (ImageFacts(view="MLO"), Reason.VIEW_CONFLICT, "CC in the header, MLO in the metadata"),
+        (ImageFacts(reason=Reason.OTHER_VIEW, detail="cropped"), Reason.OTHER_VIEW, "cropped"),
+        (ImageFacts(), None, ""),
+    ],
+)
+def test_facts_that_contradict_the_header_are_a_conflict(
+    tmp_path: Path, facts: ImageFacts, reason: Reason | None, detail: str
+) -> None:
+    found = read_header(make_dicom(tmp_path / "a.dcm"), SETTINGS, lambda relative, ds: facts)
+    assert (found.reason, found.detail) == (reason, detail)
+
+
+def test_of_a_view_that_is_told_and_not_ours_the_reason_is_its_name(tmp_path: Path) -> None:
+    path = make_dicom(tmp_path / "a.dcm", change=put(ViewPosition=None, ViewCodeSequence=None))
+    found = read_header(path, SETTINGS, lambda relative, ds: ImageFacts(view="XCCL"))
+    assert (found.reason, found.detail, found.view) == (Reason.OTHER_VIEW, "XCCL", "XCCL")
+
+
+def test_facts_that_fail_on_a_file_leave_it_out(tmp_path: Path) -> None:
+    def facts_of(relative: str, ds: Dataset) -> ImageFacts:
+        raise KeyError("P1")
+
+    found = read_header(make_dicom(tmp_path / "a.dcm"), SETTINGS, facts_of)
+    assert (found.reason, found.detail) == (Reason.UNREADABLE_HEADER, "KeyError")
 
 
 def test_damaged_headers_give_reasons_and_no_text(
@@ -275,11 +314,9 @@ def test_damaged_headers_give_reasons_and_no_text(
         for place in rng.integers(min(start, len(damaged) - 1), min(len(damaged), start + 1200), 4):
             damaged[place] = rng.integers(256)
         path.write_bytes(damaged)
-        try:
-            read_header(path, SETTINGS)
-        except ExcludedFileError as error:
-            refused += 1
-            assert secret not in str(error) and error.__cause__ is None
+        found = read_header(path, SETTINGS)
+        refused += found.reason is not None
+        assert secret not in found.detail
     assert refused > 100
     assert secret not in caplog.text
     assert not [warning for warning in recwarn if secret in str(warning.message)]

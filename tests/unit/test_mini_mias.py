@@ -11,6 +11,7 @@ from header_settings import header_settings
 from mammo_steps.core.dicom_headers import quiet_pydicom
 from mammo_steps.core.exclusions import ExclusionError
 from mammo_steps.core.labels import Windows
+from mammo_steps.core.terms import Reason
 from mammo_steps.datasets.mini_mias import read_film, read_header, read_labels, read_pixels, write_lesions
 from mammo_steps.datasets.mini_mias_info import read_info
 
@@ -107,7 +108,6 @@ def test_a_pgm_film_gives_ids_and_side_by_its_number_and_no_padding(tmp_path: Pa
         ("mdb001.pgm", b"P5\n2 1\n255\n\0\0", "every pixel is 0"),
         ("mdb001.pgm", b"", "no binary 8-bit PGM"),
         ("film.pgm", b"P5\n2 1\n255\n12", "name is not mdb"),
-        ("Info.txt", b"mdb001 G NORM", "no DICOM prefix"),
     ],
 )
 def test_a_damaged_or_foreign_file_is_left_out_with_a_reason(
@@ -116,6 +116,11 @@ def test_a_damaged_or_foreign_file_is_left_out_with_a_reason(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ExclusionError, match=message):
         read_header(tmp_path / name, header_settings())
+
+
+def test_a_text_file_is_no_film(tmp_path: Path) -> None:
+    (tmp_path / "Info.txt").write_text("mdb001 G NORM")
+    assert read_header(tmp_path / "Info.txt", header_settings()).reason == Reason.NOT_DICOM
 
 
 def test_lesions_are_written_in_pixels_of_the_cropped_matrix(tmp_path: Path, info: Path) -> None:

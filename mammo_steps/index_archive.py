@@ -1,6 +1,7 @@
 """Merge an intake's headers into one index with pseudonyms, and deal its exams out to shards.
 
-The index has one row per file and no path. Of several files of the same SOP instance the one with the
+The index has one row per file and no path. A machine's model that is in no list of ours becomes a hash, and an
+image's time the seconds after the exam's first one. Of several files of the same SOP instance the one with the
 smallest `file_id` is taken, the others are duplicates. Exams stay whole: the largest goes first, each to the
 shard that has the fewest images so far (ties: smaller exam_id, smaller shard), so the order of files does not
 matter. The shard lists (image_id, path, ...) are private.
@@ -11,68 +12,93 @@ import csv
 import heapq
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mammo_steps.core.files import replacing
 from mammo_steps.core.ids import Pseudonyms, read_key
+from mammo_steps.core.machines import MODELS
 from mammo_steps.core.steps import start_logging
-from mammo_steps.core.tables import read_table, write_rows
+from mammo_steps.core.tables import read_table, write_table
 from mammo_steps.core.terms import TABLES, Reason
 
 log = logging.getLogger("index_archive")
 
-Row = dict[str, Any]
-
 LIST_COLUMNS = ("image_id", "path", "laterality", "view")
+AS_THEY_ARE = [name for name in TABLES["index"] if name in TABLES["headers"]]
 
 
-def index_row(header: Mapping[str, Any], pseudonyms: Pseudonyms) -> Row:
-    """The row of the `index` table, without its shard, and the `path` beside it."""
-    row = {name: header[name] for name in header if name in TABLES["index"]} | {"path": header["path"]}
-    row["file_id"] = pseudonyms.file(header["path"])
-    for name, hashed in (
+def hashed(column: pa.ChunkedArray, pseudonym: Callable[[str], str]) -> pa.Array:
+    """The pseudonym of each text, nulls as they are."""
+    codes = column.combine_chunks().dictionary_encode()
+    names = pa.array([pseudonym(text) for text in codes.dictionary.to_pylist()], pa.string())
+    return names.take(codes.indices)
+
+
+def merged(paths: Sequence[Path], pseudonyms: Pseudonyms) -> pa.Table:
+    """All chunks' rows with a `file_id`, sorted by it; ValueError if a file is in two chunks."""
+    headers = pa.concat_tables([read_table(path, "headers") for path in paths])
+    headers = headers.append_column("file_id", hashed(headers["path"], pseudonyms.file))
+    headers = headers.sort_by("file_id").combine_chunks()
+    repeats = len(headers) - pc.count_distinct(headers["file_id"]).as_py()
+    if repeats:
+        raise ValueError(
+            f"{repeats} files are in two of {len(paths)} header tables: these are of different chunk "
+            "counts; delete them and rerun read_headers"
+        )
+    return headers
+
+
+def exam_days(headers: pa.Table, pseudonyms: Pseudonyms) -> tuple[list[int | None], list[int | None]]:
+    """(exam_year, exam_day) of each row; a day needs to be some woman's."""
+    days: dict[tuple[str, str], int] = {}
+    found: list[int | None] = []
+    years = [None if day is None else int(day[:4]) for day in headers["exam_date"].to_pylist()]
+    columns = (headers[name].to_pylist() for name in ("patient_id", "exam_date"))
+    for patient_id, day in zip(*columns, strict=True):
+        if patient_id is None or day is None:
+            found.append(None)
+            continue
+        if (patient_id, day) not in days:
+            days[patient_id, day] = pseudonyms.day(patient_id, date.fromisoformat(day))
+        found.append(days[patient_id, day])
+    return years, found
+
+
+def seconds_after_first(headers: pa.Table) -> pd.Series:
+    """Seconds from the exam's first image to each, NaN where the header has no time or no exam."""
+    moments = pd.to_datetime(headers["acquired"].to_pandas(), format="ISO8601", errors="coerce")
+    first = moments.groupby(headers["exam_id"].to_pandas()).transform("min")
+    seconds: pd.Series = (moments - first).dt.total_seconds()
+    return seconds
+
+
+def index_frame(headers: pa.Table, pseudonyms: Pseudonyms) -> pd.DataFrame:
+    """The `index` table without shards, and the `path` beside it; nullable types throughout."""
+    columns = {name: headers[name] for name in ("path", "file_id", *AS_THEY_ARE)}
+    for name, pseudonym in (
         ("patient_id", pseudonyms.patient),
         ("exam_id", pseudonyms.exam),
         ("image_id", pseudonyms.image),
+        ("model", lambda model: model if model in MODELS else pseudonyms.model(model)),
     ):
-        row[name] = None if header[name] is None else hashed(header[name])
-    if header["exam_date"] is not None:
-        day = date.fromisoformat(header["exam_date"])
-        row["exam_year"] = day.year
-        row["exam_day"] = pseudonyms.day(header["patient_id"], day)
-    return row
+        columns[name] = hashed(headers[name], pseudonym)
+    frame: pd.DataFrame = pa.table(columns).to_pandas(types_mapper=pd.ArrowDtype)
+    frame["exam_year"], frame["exam_day"] = exam_days(headers, pseudonyms)
+    frame["acquired_s"] = seconds_after_first(headers)
+    return frame
 
 
-def merged(headers: Sequence[Path], pseudonyms: Pseudonyms) -> list[Row]:
-    """All chunks' rows by file_id; ValueError if a file is in two chunks."""
-    rows = [
-        index_row(header, pseudonyms)
-        for path in headers
-        for batch in read_table(path, "headers").to_batches()
-        for header in batch.to_pylist()
-    ]
-    rows.sort(key=lambda row: row["file_id"])
-    repeats = sum(a["file_id"] == b["file_id"] for a, b in pairwise(rows))
-    if repeats:
-        raise ValueError(
-            f"{repeats} files are in two of {len(headers)} header tables: these are of different chunk "
-            "counts; delete them and rerun read_headers"
-        )
-    return rows
-
-
-def mark_duplicates(rows: Sequence[Row]) -> None:
-    """Give all but the first row (in the given order) of an image its reason."""
-    seen: set[str] = set()
-    for row in rows:
-        if row["reason"] is None:
-            if row["image_id"] in seen:
-                row["reason"] = Reason.DUPLICATE_INSTANCE
-            seen.add(row["image_id"])
+def mark_duplicates(index: pd.DataFrame) -> None:
+    """Give all but the first row (in the given order) of a taken image its reason."""
+    taken = index["reason"].isna()
+    again = index.loc[taken, "image_id"].duplicated()
+    index.loc[again[again].index, "reason"] = Reason.DUPLICATE_INSTANCE.value
 
 
 def deal(exam_sizes: Mapping[str, int], n_shards: int) -> dict[str, int]:
@@ -111,13 +137,13 @@ def check_shards(exam_sizes: Mapping[str, int], n_shards: int, max_images: int) 
         )
 
 
-def write_list(path: Path, rows: Sequence[Row]) -> None:
+def write_list(path: Path, images: pd.DataFrame) -> None:
     """One shard's list, sorted by image_id."""
+    rows = images[list(LIST_COLUMNS)].sort_values("image_id")
     with replacing(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(LIST_COLUMNS)
-        for row in sorted(rows, key=lambda row: row["image_id"]):
-            writer.writerow([row[name] for name in LIST_COLUMNS])
+        writer.writerows(rows.itertuples(index=False))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -141,23 +167,20 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"the shard lists have to be named {shards[0]}.csv to {shards[-1]}.csv, in this order"
         )
     log.info("intake %s: %d header tables, %d shards", args.intake, len(args.headers), len(shards))
-    rows = merged(args.headers, Pseudonyms(args.key if args.key is not None else read_key(args.key_file)))
-    mark_duplicates(rows)
-    taken = [row for row in rows if row["reason"] is None]
-    exam_sizes = Counter(row["exam_id"] for row in taken)
+    pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
+    index = index_frame(merged(args.headers, pseudonyms), pseudonyms)
+    mark_duplicates(index)
+    taken = index[index["reason"].isna()]
+    exam_sizes = {str(exam_id): int(size) for exam_id, size in taken["exam_id"].value_counts().items()}
     check_shards(exam_sizes, len(shards), args.max_images_per_shard)
     dealt = deal(exam_sizes, len(shards))
-    lists: dict[str, list[Row]] = {shard: [] for shard in shards}
-    for row in taken:
-        row["shard"] = shards[dealt[row["exam_id"]]]
-        lists[row["shard"]].append(row)
+    index["shard"] = taken["exam_id"].map({exam_id: shards[number] for exam_id, number in dealt.items()})
+    of_shard = dict(iter(index.groupby("shard")))
     for path in args.shard_lists:
-        write_list(path, lists[path.stem])
-    reasons = Counter(str(row["reason"]) for row in rows if row["reason"])
-    write_rows(args.index, "index", [{k: row[k] for k in row if k != "path"} for row in rows])
-    log.info(
-        "%d files, %d images of %d exams; left out: %s", len(rows), len(taken), len(dealt), dict(reasons)
-    )
+        write_list(path, of_shard.get(path.stem, taken.head(0)))
+    write_table(args.index, "index", {name: index[name] for name in TABLES["index"]})
+    reasons = index["reason"].value_counts().to_dict()
+    log.info("%d files, %d images of %d exams; left out: %s", len(index), len(taken), len(dealt), reasons)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Pseudonyms: keyed hashes of the archive's ids (HMAC-SHA-256), and the key they need."""
 
-import hashlib
 import hmac
 import os
 import secrets
 from datetime import date
 from pathlib import Path
 
+_MODEL_DIGITS = 4
 _HEX_DIGITS = 20  # 80 bits: among 10 million ids a collision has probability 4e-11
 
 
@@ -19,7 +19,7 @@ class Pseudonyms:
         self._key = key.encode()
 
     def _hash(self, kind: str, text: str) -> str:
-        return hmac.new(self._key, f"{kind}|{text}".encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, f"{kind}|{text}".encode(), "sha256").hex()
 
     def patient(self, patient_id: str) -> str:
         return "p" + self._hash("patient", patient_id.strip())[:_HEX_DIGITS]
@@ -32,6 +32,10 @@ class Pseudonyms:
 
     def file(self, relative_path: str) -> str:
         return "f" + self._hash("file", relative_path)[:_HEX_DIGITS]
+
+    def model(self, model_name: str) -> str:
+        """For a machine's model that is in no list of ours: told from others, and no more said of it."""
+        return "other:" + self._hash("model", model_name)[:_MODEL_DIGITS]
 
     def day(self, patient_id: str, day: date) -> int:
         """Days from this woman's secret day zero: differences are true, dates are not recoverable."""

@@ -90,6 +90,43 @@ def test_days_between_exams_of_a_woman_are_kept(tmp_path: Path) -> None:
     assert days[3] is None
 
 
+def test_a_day_without_a_woman_is_a_year_alone(tmp_path: Path) -> None:
+    (row,) = index(tmp_path, [[header("a", patient_id=None, reason="missing_id")]])
+    assert (row["exam_year"], row["exam_day"], row["patient_id"]) == (2015, None, None)
+
+
+def test_the_time_of_an_image_counts_from_the_exams_first(tmp_path: Path) -> None:
+    times = {
+        "a": "2015-03-04T12:00:30.500000",
+        "b": "2015-03-04T12:00:00",
+        "c": None,
+        "d": "0001-01-01T00:00:00",
+    }
+    rows = [header(path, "E2" if path == "d" else "E1", acquired=time) for path, time in times.items()]
+    rows.append(header("e", "E1", acquired="2015-03-05T12:00:00", reason="special_view"))
+    found = {row["file_id"]: row["acquired_s"] for row in index(tmp_path, [rows])}
+    assert [found[PSEUDONYMS.file(path)] for path in "abcde"] == [30.5, 0, None, 0, 86400]
+    assert b"2015-03" not in (tmp_path / "index.parquet").read_bytes()
+
+
+def test_a_model_in_no_list_becomes_a_hash(tmp_path: Path) -> None:
+    models = {"a": "Selenia Dimensions", "b": "room 12, Kari's", "c": "room 12, Kari's", "d": None}
+    rows = [header(path, model=model) for path, model in models.items()]
+    found = {row["file_id"]: row["model"] for row in index(tmp_path, [rows])}
+    named, other, again, none = (found[PSEUDONYMS.file(path)] for path in "abcd")
+    assert (named, none) == ("Selenia Dimensions", None)
+    assert other == again == PSEUDONYMS.model("room 12, Kari's") and other.startswith("other:")
+    assert len(other) == 10
+    assert Pseudonyms("another key of 16 or more").model("room 12, Kari's") != other
+
+
+def test_what_the_header_says_is_kept_of_files_left_out_too(tmp_path: Path) -> None:
+    kept = {"partial": True, "implant": False, "burned_in": None, "n_windows": 3, "window": "lut"}
+    (row,) = index(tmp_path, [[header("a", reason="partial_view", detail="x", **kept)]])
+    assert {name: row[name] for name in kept} == kept
+    assert (row["reason"], row["detail"], row["shard"], row["laterality"]) == ("partial_view", "x", None, "L")
+
+
 def test_shard_lists_are_sorted_and_hold_what_make_shards_needs(tmp_path: Path) -> None:
     index(tmp_path, [[header(f"{i}.dcm") for i in range(4)]])
     rows = read_list(tmp_path / "shards/first-000.csv")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mammo_steps.core.eligibility import Rules, exam_frame, exam_reasons
+from mammo_steps.core.eligibility import Rules, best_first, exam_frame, exam_reasons
 from mammo_steps.core.files import write_json
 from mammo_steps.core.flow import check_sums, excluded_rows, flow_chart
 from mammo_steps.core.ids import Pseudonyms, read_key
@@ -40,8 +40,8 @@ class Settings:
     """What an exam of the cohort is.
 
     views                 expected once for each breast
-    extra_images          an exam with more images than that: "exclude" it (the paper), or keep the "largest"
-                          image of each view
+    extra_images          an exam with more images than that: "exclude" it (the paper), or keep the "best" image
+                          of each view, see `core.eligibility.best_first`
     age_range             first and last age in years, or null
     follow_up_months      follow-up that `normal` needs, or else a later cancer-free exam; null = none. A
                           label table without follow-up is taken at its word
@@ -57,8 +57,8 @@ class Settings:
     prior_in_training: str
 
     def __post_init__(self) -> None:
-        if self.extra_images not in ("exclude", "largest"):
-            raise ValueError(f"extra_images is {self.extra_images!r}, wanted exclude or largest")
+        if self.extra_images not in ("exclude", "best"):
+            raise ValueError(f"extra_images is {self.extra_images!r}, wanted exclude or best")
         for value in (self.interval_in_training, self.prior_in_training):
             if value not in IN_TRAINING:
                 raise ValueError(f"..._in_training is {value!r}, wanted one of {', '.join(IN_TRAINING)}")
@@ -147,12 +147,11 @@ def training_targets(images: pd.DataFrame, settings: Settings) -> pd.Series:
 
 
 def without_extra_images(files: pd.DataFrame, exams: pd.DataFrame, slots: Sequence[str]) -> pd.DataFrame:
-    """The files with all but the largest image of each view of the cohort's exams out, as extra images."""
+    """The files with all but the best image of each view of the cohort's exams out, as extra images."""
     of_cohort = files["exam_id"].isin(exams.index[exams["reason"].isna()])
     usable = files[files["reason"].isna() & of_cohort]
-    area = usable["height_px"] * usable["width_px"]
-    by_size = usable.assign(area=-area).sort_values(["area", "image_id"])
-    keep = by_size[by_size["slot"].isin(slots)].drop_duplicates(["exam_id", "slot"]).index
+    ranked = best_first(usable[usable["slot"].isin(slots)])
+    keep = ranked.drop_duplicates(["exam_id", "slot"]).index
     extra = usable.index.difference(keep)
     return files.assign(reason=files["reason"].mask(files.index.isin(extra), Reason.EXTRA_IMAGES.value))
 
@@ -244,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("%d files, %d labels", len(files), len(labels))
     exams = exam_frame(files, labels, settings.slots)
     exams["reason"] = exam_reasons(exams, settings.rules(bool(labels["follow_up_months"].notna().any())))
-    if settings.extra_images == "largest":
+    if settings.extra_images == "best":
         files = without_extra_images(files, exams, settings.slots)
     images, kept = cohort_tables(files, exams, settings)
     excluded = excluded_rows(files, exams, labels)

@@ -12,7 +12,7 @@ CANCER_FREE = (Outcome.NORMAL, Outcome.BENIGN)
 
 # Left out by their headers, and images of the exam all the same: an exam with a spot view has more images
 # than views, and holds a cancer more often than others.
-EXTRA_VIEWS = (Reason.SPECIAL_VIEW, Reason.OTHER_VIEW)
+EXTRA_VIEWS = (Reason.SPECIAL_VIEW, Reason.OTHER_VIEW, Reason.PARTIAL_VIEW, Reason.IMPLANT_DISPLACED)
 
 # An exam leaves for the first reason that applies.
 ORDER = (
@@ -41,6 +41,23 @@ class Rules:
     age_range: tuple[float, float] | None
     follow_up_months: float | None
     n_images: int | None
+
+
+def best_first(images: pd.DataFrame) -> pd.DataFrame:
+    """The images, of two of the same view the one to prefer first.
+
+    A standard view before one with the implant displaced, then a whole view before a partial one, a full-field
+    image before one computed from tomosynthesis, the larger matrix, the later acquired, the smaller image_id.
+    Where a header does not say, it is taken as the usual case; a time that is not known is the earliest.
+    """
+    flags = {
+        name: images[name].eq(True).fillna(False) for name in ("implant_displaced", "partial", "synthetic")
+    }
+    area = images["height_px"] * images["width_px"]
+    ranked = pd.DataFrame(
+        flags | {"area": -area, "s": -images["acquired_s"].fillna(-1), "id": images["image_id"]}
+    )
+    return images.loc[ranked.sort_values(list(ranked.columns)).index]
 
 
 def exam_frame(files: pd.DataFrame, labels: pd.DataFrame, slots: Sequence[str]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mammo_steps.core.eligibility import ORDER, Rules, exam_reasons
+from mammo_steps.core.eligibility import ORDER, Rules, best_first, exam_reasons
 from mammo_steps.core.flow import STEPS, check_sums
 
 ANY = Rules(age_range=None, follow_up_months=None, n_images=4)
@@ -154,3 +154,40 @@ def test_a_file_that_is_neither_in_nor_out_stops_the_run() -> None:
     excluded = pd.DataFrame({"level": []})
     with pytest.raises(RuntimeError, match="2 files, but 1 in the cohort and 0 excluded"):
         check_sums(files, exams, exams, images, excluded)
+
+
+BEST = {"implant_displaced": False, "partial": False, "synthetic": False, "height_px": 300, "width_px": 200}
+BEST |= {"acquired_s": 9.0, "image_id": "i1"}
+
+
+@pytest.mark.parametrize(
+    (
+        "worse",
+        "better",
+    ),  # each pair differs in what decides; whatever comes after it speaks for the worse one
+    [
+        ({"implant_displaced": True}, {"partial": True}),
+        ({"partial": True}, {"synthetic": True}),
+        ({"synthetic": True, "height_px": 400}, {"height_px": 100}),
+        ({"width_px": 199}, {"acquired_s": 1.0}),
+        ({"acquired_s": 8.0, "image_id": "i0"}, {"image_id": "i2"}),
+        ({"acquired_s": None, "image_id": "i0"}, {"acquired_s": 0.0}),
+        ({"image_id": "i2"}, {}),
+    ],
+)
+def test_of_two_images_of_a_view_the_first_difference_of_the_order_decides(
+    worse: dict[str, Any], better: dict[str, Any]
+) -> None:
+    for rows in ([worse, better], [better, worse]):
+        ranked = best_first(pd.DataFrame([BEST | row for row in rows]))
+        assert rows[ranked.index[0]] is better
+
+
+def test_a_flag_that_no_header_sets_is_taken_as_the_usual_case() -> None:
+    rows = [
+        BEST | {"image_id": name, "synthetic": flag}
+        for name, flag in (("c", True), ("b", None), ("a", False))
+    ]
+    assert best_first(pd.DataFrame(rows))["image_id"].tolist() == ["a", "b", "c"]
+    silent = pd.DataFrame([BEST | {"synthetic": None, "image_id": name} for name in "ba"])
+    assert best_first(silent)["image_id"].tolist() == ["a", "b"]

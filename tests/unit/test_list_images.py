@@ -67,17 +67,18 @@ def test_an_exam_with_more_images_than_views_is_out_and_counted_with_its_outcome
     assert wanted in cohort.flow["excluded"]
 
 
-def test_a_special_view_counts_as_an_extra_image(tmp_path: Path) -> None:
-    spot = files_of("a", ("L-CC",) * 6, shard=None, reason="special_view")[-1]
+@pytest.mark.parametrize("reason", ["special_view", "partial_view", "implant_displaced"])
+def test_a_view_of_another_kind_counts_as_an_extra_image(tmp_path: Path, reason: str) -> None:
+    spot = files_of("a", ("L-CC",) * 6, shard=None, reason=reason)[-1]
     cohort = Cohort(tmp_path, [[*files_of("a"), spot, *files_of("b")]], [label_of("a"), label_of("b")])
     assert cohort.reason_of("a") == "extra_images"
-    assert cohort.reasons("file") == {"special_view": [NAMES.exam("a")]}
+    assert cohort.reasons("file") == {reason: [NAMES.exam("a")]}
 
 
-def test_largest_keeps_the_image_with_most_pixels_of_each_view(tmp_path: Path) -> None:
+def test_best_keeps_one_image_of_each_view(tmp_path: Path) -> None:
     index = files_of("a", (*FOUR, "L-CC"))
     index[4]["height_px"] = 400
-    cohort = Cohort(tmp_path, [index], [label_of("a")], settings={"extra_images": "largest"})
+    cohort = Cohort(tmp_path, [index], [label_of("a")], settings={"extra_images": "best"})
     assert len(cohort.images) == 4
     assert index[4]["image_id"] in {row["image_id"] for row in cohort.images}
     [out] = [row for row in cohort.excluded if row["level"] == "image"]

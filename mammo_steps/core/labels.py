@@ -10,7 +10,7 @@ An adapter is a module `mammo_steps.datasets.<name>` whose docstring is the data
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -71,6 +71,12 @@ class ExamLabel:
     follow_up_months: float | None
     row: int
     undefined: Undefined | None = None
+
+
+def side_of(breasts: Iterable[str]) -> str | None:
+    """The cancer_laterality of cancers in these breasts (`L`, `R`); None for none."""
+    sides = sorted(set(breasts))
+    return "both" if len(sides) > 1 else sides[0] if sides else None
 
 
 @dataclass(frozen=True)

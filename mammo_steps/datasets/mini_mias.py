@@ -1,14 +1,21 @@
 """mini-MIAS: digitised screening films of the Mammographic Image Analysis Society (Suckling et al. 1994).
 
+    source      the database's own download, `all-mias.tar.gz`: mdb001.pgm to mdb322.pgm, Info.txt, the licence
+    archive     folder of the .pgm files (or of DICOM files made of them), sub-folders too
+    labels      Info.txt
+    metadata    none
     films       322 of 161 women, one left and one right MLO view each, no CC view; 200 um per pixel, 8 bit,
                 1024 x 1024 with zero padding; `mdbNNN.pgm`, or DICOM files that hold the same pixels
-    labels      the database's own Info.txt: kind, malignancy, place and size of each abnormality, by film
+    Info.txt    kind, malignancy, place and size of each abnormality, by film
     women       films 2k-1 (right breast) and 2k (left) are woman k: `MIAS001`, `MIAS002`, ... One exam each,
                 with the same id; DICOM files carry it as PatientID and AccessionNumber
     outcome     screen_detected where a film has a malignant abnormality, else benign or normal. The database
                 does not tell screen-detected from interval cancers: every cancer is called screen-detected.
                 Follow-up and how malignancy was proven are not stated
     side        from the film numbers. Burned-in markers are mirror-written in places and are not used
+    undefined   nothing: every film has an entry. Windows of `outcome_windows` have no meaning here
+    faults      one film may have several lines; some abnormalities have no place (widespread calcifications);
+                places count from the bottom left; one line carries a footnote instead of a place
     not there   dates, ages, readers' scores
     pixels      the matrix is cropped to the smallest box that holds every pixel above zero, in DICOM files as
                 in .pgm files, and all coordinates are those of this box. Outside the breast remain noise and
@@ -38,8 +45,9 @@ from mammo_steps.core.dicom_headers import Header
 from mammo_steps.core.exclusions import ExclusionError
 from mammo_steps.core.files import replacing
 from mammo_steps.core.header_choice import HeaderSettings
-from mammo_steps.core.labels import ExamLabel, Windows
+from mammo_steps.core.labels import ExamLabel, Windows, side_of
 from mammo_steps.core.terms import Outcome, Reason
+from mammo_steps.datasets.label_tables import NOT_READ
 from mammo_steps.datasets.mini_mias_info import Film, laterality_of, read_info, woman_of
 
 log = logging.getLogger("mini_mias")
@@ -68,20 +76,17 @@ def read_labels(path: Path, windows: Windows) -> list[ExamLabel]:
 
 
 def _label(woman: str, films: Sequence[Film]) -> ExamLabel:
-    sides = sorted({laterality_of(film.number) for film in films if any(a.malignant for a in film.found)})
+    sides = [laterality_of(film.number) for film in films if any(a.malignant for a in film.found)]
     benign = any(film.found for film in films)
     outcome = Outcome.SCREEN_DETECTED if sides else Outcome.BENIGN if benign else Outcome.NORMAL
     return ExamLabel(
         patient_id=woman,
         exam_id=woman,
         outcome=outcome,
-        cancer_laterality={0: None, 1: "".join(sides), 2: "both"}[len(sides)],
-        reader_1_left=None,
-        reader_1_right=None,
-        reader_2_left=None,
-        reader_2_right=None,
+        cancer_laterality=side_of(sides),
         follow_up_months=None,
         row=films[0].line,
+        **NOT_READ,
     )
 
 

@@ -9,6 +9,8 @@ Columns, in any order:
     reader_1_left, reader_1_right, reader_2_left, reader_2_right
                         numbers, higher = more suspicious; empty = not read
     follow_up_months    optional: months without cancer that are known after the exam; empty = not known
+    days_to_diagnosis   optional: days from the exam to the diagnosis of a cancer, in place of `outcome`
+    recalled            optional: 1 where this exam led to further work-up, else 0; needed beside the days
 
 The file is UTF-8 with commas. Ids are text: leading zeros count. Outcomes are taken as given:
 
@@ -18,162 +20,141 @@ The file is UTF-8 with commas. Ids are text: leading zeros count. Outcomes are t
     benign, normal      no cancer, with and without a benign finding at work-up
     unknown             left out and counted
 
-A table with any fault is refused as a whole, with the line and the column of each.
+Where `outcome` is empty and `days_to_diagnosis` is not, the outcome follows from the days, `recalled` and the
+config's `outcome_windows`, see `core.outcomes`: unknown are cancers diagnosed before the exam and cancers later
+than the last window. Where another exam of the woman in the table lies nearer to the diagnosis, she was screened
+again before it, and the cancer is no interval cancer of this exam. A row has an outcome or days, never both.
+
+A table with any fault is refused as a whole, with the line and the column of each. To look at one alone:
+`python -m mammo_steps.datasets.check_labels --dataset own_archive --labels labels.csv`.
 """
 
-import csv
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mammo_steps.core.labels import CANCER_SIDES, CANCERS, ExamLabel, Windows
-from mammo_steps.core.terms import Outcome
+from mammo_steps.core.outcomes import outcome_of_cancer
+from mammo_steps.core.terms import Outcome, Undefined
+from mammo_steps.datasets.label_tables import (
+    SCORES,
+    Faults,
+    Row,
+    TableFormat,
+    by_key,
+    checked,
+    code,
+    need_ids,
+    number,
+    read_rows,
+)
 
 READERS = ("reader_1", "reader_2")
-SCORES = tuple(f"{reader}_{breast}" for reader in READERS for breast in ("left", "right"))
 REQUIRED = ("patient_id", "exam_id", "outcome", "cancer_laterality", *SCORES)
-OPTIONAL = ("follow_up_months",)
-SHOWN = 10  # problems that a message lists
-
-Faults = list[tuple[str, str]]  # of one row: column; what was found and what was wanted
+OPTIONAL = ("follow_up_months", "days_to_diagnosis", "recalled")
 
 
-def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number, stripped cells) of each line that is not blank, the header first."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such label table; name it in the config")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    yield reader.line_num, [cell.strip() for cell in cells]
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path}: after line {reader.line_num} there is a character that is not UTF-8: "
-                "save the table as `CSV UTF-8`"
-            ) from error
-        except csv.Error as error:
-            raise ValueError(f"{path}: line {reader.line_num}: not a CSV line ({error})") from error
+def lines_before_another_exam(rows: Sequence[Row]) -> set[int]:
+    """Lines of exams after which the woman was screened again before the diagnosis.
+
+    That is, another of her exams has fewer days to the diagnosis, and not below 0.
+    """
+    found: set[int] = set()
+    for of_woman in by_key(rows, "patient_id").values():
+        unread = Faults(Path())  # a cell that is no number is told where the row is read
+        dated = [(number(row, "days_to_diagnosis", unread), row) for row in of_woman]
+        for days, row in dated:
+            others = [other for other, of in dated if other is not None and of["exam_id"] != row["exam_id"]]
+            if days is not None and any(0 <= other < days for other in others):
+                found.add(row.line)
+    return found
 
 
-def _check_header(path: Path, names: list[str]) -> None:
-    """ValueError unless the columns are the wanted ones, once each. A name is never shown: it may be data."""
-    known = REQUIRED + OPTIONAL
-    if len(names) == 1 and re.search(r"[;\t]", names[0]):
-        raise ValueError(f"{path}: line 1: one column with `;` or tab inside; separate the columns by commas")
-    problems = [f"column {name} is missing" for name in REQUIRED if name not in names]
-    problems += [f"column {name} stands there twice" for name in known if names.count(name) > 1]
-    unknown = [f"number {place}" for place, name in enumerate(names, 1) if name not in known]
-    if unknown:
-        problems.append(f"unknown columns, counted from the left: {', '.join(unknown[:SHOWN])}")
-    if problems:
-        wanted = f"Wanted: {', '.join(REQUIRED)}, and optionally {', '.join(OPTIONAL)}"
-        raise ValueError(f"{path}: line 1: {'; '.join(problems)}. {wanted}")
+def outcome_of_row(
+    row: Row, windows: Windows, faults: Faults, screened_again: bool
+) -> tuple[Outcome | None, Undefined | None]:
+    """(outcome, why it is unknown) as stated or from the days to the diagnosis; None with a fault."""
+    word = row["outcome"]
+    days = number(row, "days_to_diagnosis", faults, "days from the exam to the diagnosis")
+    recalled = code(row, "recalled", {0: False, 1: True}, faults)
+    if row["days_to_diagnosis"]:
+        if word:
+            faults.add(row.line, "outcome, days_to_diagnosis", "both", "one of them")
+        elif not row["recalled"]:
+            faults.add(row.line, "recalled", "nothing", "0 or 1 beside days_to_diagnosis")
+        elif days is not None and recalled is not None:
+            return outcome_of_cancer(days, recalled, windows, screened_again)
+        return None, None
+    if word in tuple(Outcome):
+        return Outcome(word), None
+    shown = f"the word {word!r}" if re.fullmatch(r"[A-Za-z_ -]{1,40}", word) else "another word"
+    wanted = f"one of {', '.join(Outcome)}, or nothing beside days_to_diagnosis"
+    faults.add(row.line, "outcome", shown if word else "nothing", wanted)
+    return None, None
 
 
-def _number(text: str) -> float | None:
-    """The finite number in a cell, None if it holds anything else."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+def follow_up(row: Row, faults: Faults) -> float | None:
+    months = number(row, "follow_up_months", faults, "months")
+    if months is not None and months < 0:
+        faults.add(row.line, "follow_up_months", "a number below 0", "months, or nothing")
+    return months
 
 
-def _numbers(row: Mapping[str, str], faults: Faults) -> dict[str, float | None]:
-    """The row's scores and follow-up; None where a cell is empty."""
-    values: dict[str, float | None] = {}
-    for column in (*SCORES, *OPTIONAL):
-        text = row.get(column, "")
-        values[column] = _number(text)
-        if text and values[column] is None:
-            found = "a decimal comma" if re.fullmatch(r"-?\d+,\d+", text) else "no number"
-            faults.append((column, f"found {found}, wanted a number such as 2 or 0.5, or nothing"))
-    follow_up = values["follow_up_months"]
-    if follow_up is not None and follow_up < 0:
-        faults.append(("follow_up_months", "found a number below 0, wanted months, or nothing"))
+def _scores(row: Row, faults: Faults) -> dict[str, float | None]:
     for reader in READERS:
         if bool(row[f"{reader}_left"]) != bool(row[f"{reader}_right"]):
             wanted = "both where this reader read the exam, neither where not"
-            faults.append((f"{reader}_left, {reader}_right", f"found one of the two, wanted {wanted}"))
-    return values
+            faults.add(row.line, f"{reader}_left, {reader}_right", "one of the two", wanted)
+    return {column: number(row, column, faults) for column in SCORES}
 
 
-def _outcome(row: Mapping[str, str], faults: Faults) -> Outcome | None:
-    word = row["outcome"]
-    if word in tuple(Outcome):
-        return Outcome(word)
-    found = f"the word {word[:40]!r}" if word else "nothing"
-    faults.append(("outcome", f"found {found}, wanted one of {', '.join(Outcome)}"))
-    return None
-
-
-def _cancer_laterality(row: Mapping[str, str], outcome: Outcome | None, faults: Faults) -> str | None:
+def _cancer_laterality(row: Row, outcome: Outcome | None, faults: Faults) -> str | None:
     side = row["cancer_laterality"]
     if side and side not in CANCER_SIDES:
-        faults.append(("cancer_laterality", "found another word, wanted L, R, both (so written), or nothing"))
-    elif side and outcome is not None and outcome not in CANCERS:
-        only = f"only {', '.join(CANCERS)} have a side"
-        faults.append(("cancer_laterality", f"found {side} with outcome {outcome}, wanted nothing: {only}"))
-    return side or None
+        faults.add(row.line, "cancer_laterality", "another word", "L, R, both (so written), or nothing")
+    elif side and row["outcome"] and outcome is not None and outcome not in CANCERS:
+        found = f"{side} with outcome {outcome}"
+        faults.add(row.line, "cancer_laterality", found, f"nothing: only {', '.join(CANCERS)} have a side")
+    return side if outcome in CANCERS and side else None
 
 
-def _label(line: int, row: Mapping[str, str], faults: Faults) -> ExamLabel:
+def _label(row: Row, windows: Windows, faults: Faults, screened_again: bool) -> ExamLabel:
     """One row as a label; its faults are added to `faults`."""
-    for column in ("patient_id", "exam_id"):
-        if not row[column]:
-            faults.append((column, "found nothing, wanted the id that stands in the DICOM headers"))
-    outcome = _outcome(row, faults)
-    side = _cancer_laterality(row, outcome, faults)
+    need_ids(row, ("patient_id", "exam_id"), faults)
+    outcome, undefined = outcome_of_row(row, windows, faults, screened_again)
     return ExamLabel(
         patient_id=row["patient_id"],
         exam_id=row["exam_id"],
         outcome=outcome or Outcome.UNKNOWN,
-        cancer_laterality=side,
-        row=line,
-        undefined=None,
-        **_numbers(row, faults),
+        cancer_laterality=_cancer_laterality(row, outcome, faults),
+        follow_up_months=follow_up(row, faults),
+        row=row.line,
+        undefined=undefined,
+        **_scores(row, faults),
     )
 
 
-def _repeats(labels: list[ExamLabel]) -> Iterator[tuple[int, str, str]]:
-    """(line, column, fault) of each label whose exam an earlier line has."""
+def _repeats(labels: list[ExamLabel]) -> Iterator[tuple[int, str, str, str]]:
+    """(line, column, found, wanted) of each label whose exam an earlier line has."""
     first: dict[str, ExamLabel] = {}
     for label in labels:
         earlier = first.setdefault(label.exam_id, label)
         if earlier is label or not label.exam_id:
             continue
         if earlier.patient_id != label.patient_id:
-            found = f"found another woman than line {earlier.row} has for this exam"
-            yield label.row, "patient_id", f"{found}, wanted one woman per exam"
+            found = f"another woman than line {earlier.row} has for this exam"
+            yield label.row, "patient_id", found, "one woman per exam"
         else:
-            yield label.row, "exam_id", f"found the exam of line {earlier.row} again, wanted one row per exam"
+            yield label.row, "exam_id", f"the exam of line {earlier.row} again", "one row per exam"
 
 
 def read_labels(path: Path, windows: Windows) -> list[ExamLabel]:
     """Read the table; ValueError names every fault's line and column, never an id."""
-    lines = _cells(path)
-    _, names = next(lines, (1, []))
-    _check_header(path, names)
-    labels = []
-    faults: list[tuple[int, str, str]] = []
-    for line, cells in lines:
-        of_row: Faults = []
-        if len(cells) == len(names):
-            labels.append(_label(line, dict(zip(names, cells, strict=True)), of_row))
-        else:
-            of_row.append(("whole line", f"found {len(cells)} cells, wanted {len(names)}, as in line 1"))
-        faults += [(line, *fault) for fault in of_row]
-    faults += _repeats(labels)
-    if faults:
-        faults.sort(key=lambda fault: fault[0])
-        shown = [f"  line {line}, {column}: {fault}" for line, column, fault in faults[:SHOWN]]
-        if len(faults) > SHOWN:
-            shown.append(f"  and {len(faults) - SHOWN} more")
-        found = f"{path}: {len(faults)} fault(s) in the label table; correct it and start again:"
-        raise ValueError("\n".join([found, *shown]))
-    if not labels:
-        raise ValueError(f"{path}: no exam below line 1; wanted one row per exam")
-    return labels
+    faults = Faults(path)
+    form = TableFormat(REQUIRED, OPTIONAL, more_columns=False)
+    rows = list(read_rows(path, form, faults))
+    again = lines_before_another_exam(rows)
+    labels = [_label(row, windows, faults, row.line in again) for row in rows]
+    for fault in _repeats(labels):
+        faults.add(*fault)
+    return checked(labels, faults, "exam")

@@ -31,6 +31,12 @@ def test_priors_have_no_limit_where_none_is_set() -> None:
     assert outcome_of_cancer(9999, False, Windows(60, 730, None)) == ("prior", None)
 
 
+def test_a_cancer_after_the_next_screening_exam_is_not_an_interval_cancer_of_this_one() -> None:
+    assert outcome_of_cancer(340, False, WINDOWS, screened_again=True) == ("prior", None)
+    assert outcome_of_cancer(150, True, WINDOWS, screened_again=True) == ("screen_detected", None)
+    assert outcome_of_cancer(1001, False, WINDOWS, screened_again=True) == ("unknown", "outside_windows")
+
+
 @pytest.mark.parametrize("days", [(800, 730, None), (60, 730, 700), (-1, 730, None)])
 def test_windows_out_of_order_are_refused(days: tuple[int, int, int | None]) -> None:
     with pytest.raises(ValueError, match="at least as long as the one before"):

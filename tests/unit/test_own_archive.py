@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mammo_steps.core.labels import ExamLabel, Windows
-from mammo_steps.core.terms import Outcome
+from mammo_steps.core.terms import Outcome, Undefined
 from mammo_steps.datasets.own_archive import REQUIRED, read_labels
 
 WINDOWS = Windows(180, 730, None)
@@ -86,6 +86,68 @@ def test_a_faulty_row_is_named_by_line_and_column(tmp_path: Path, line: str, wan
 def test_negative_follow_up_is_refused(tmp_path: Path) -> None:
     path = table(tmp_path, "p,e,normal,,,,,,-1", header=f"{HEADER},follow_up_months")
     assert "line 2, follow_up_months: found a number below 0" in refused(path)
+
+
+DATED = f"{HEADER},days_to_diagnosis,recalled"
+
+
+@pytest.mark.parametrize(
+    ("days", "recalled", "outcome", "undefined"),
+    [
+        ("180", "1", Outcome.SCREEN_DETECTED, None),
+        ("180", "0", Outcome.INTERVAL, None),
+        ("181", "1", Outcome.INTERVAL, None),
+        ("730", "0", Outcome.INTERVAL, None),
+        ("731", "0", Outcome.PRIOR, None),
+        ("1001", "0", Outcome.UNKNOWN, Undefined.OUTSIDE_WINDOWS),
+        ("-1", "1", Outcome.UNKNOWN, Undefined.DATES_CONTRADICT),
+    ],
+)
+def test_an_empty_outcome_follows_from_the_days_to_the_diagnosis(
+    tmp_path: Path, days: str, recalled: str, outcome: Outcome, undefined: Undefined | None
+) -> None:
+    path = table(tmp_path, f"p,e,,L,,,,,{days},{recalled}", header=DATED)
+    [label] = read_labels(path, Windows(180, 730, 1000))
+    side = None if outcome == Outcome.UNKNOWN else "L"
+    assert (label.outcome, label.undefined, label.cancer_laterality) == (outcome, undefined, side)
+
+
+def test_a_cancer_after_the_next_screening_is_no_interval_cancer_of_the_exam_before(tmp_path: Path) -> None:
+    lines = ("p,e1,,L,,,,,700,0", "p,e2,,L,,,,,20,1", "q,f1,,L,,,,,700,0", "q,f2,,L,,,,,-30,0")
+    assert [x.outcome for x in read_labels(table(tmp_path, *lines, header=DATED), WINDOWS)] == [
+        Outcome.PRIOR,
+        Outcome.SCREEN_DETECTED,
+        Outcome.INTERVAL,
+        Outcome.UNKNOWN,
+    ]
+
+
+def test_women_without_a_cancer_keep_their_outcome_beside_dated_ones(tmp_path: Path) -> None:
+    path = table(tmp_path, "p,e,normal,,,,,,,0", "q,f,benign,,,,,,,1", "r,g,unknown,,,,,,,", header=DATED)
+    assert [(x.outcome, x.undefined) for x in read_labels(path, WINDOWS)] == [
+        (Outcome.NORMAL, None),
+        (Outcome.BENIGN, None),
+        (Outcome.UNKNOWN, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("p,e,interval,L,,,,,100,0", "line 2, outcome, days_to_diagnosis: found both, wanted one of them"),
+        ("p,e,,L,,,,,100,", "line 2, recalled: found nothing, wanted 0 or 1 beside days_to_diagnosis"),
+        ("p,e,,L,,,,,100,2", "line 2, recalled: found another number, wanted one of 0, 1"),
+        ("p,e,,L,,,,,soon,1", "line 2, days_to_diagnosis: found no number, wanted days from the exam"),
+        ("p,e,,,,,,,,1", "line 2, outcome: found nothing, wanted one of normal"),
+    ],
+)
+def test_days_and_recall_are_checked(tmp_path: Path, line: str, wanted: str) -> None:
+    assert wanted in refused(table(tmp_path, line, header=DATED))
+
+
+def test_an_outcome_that_may_be_an_id_is_not_shown(tmp_path: Path) -> None:
+    message = refused(table(tmp_path, "p,e,1.2.840.9,,,,,"))
+    assert "found another word" in message and "1.2.840" not in message
 
 
 def test_an_exam_twice_and_an_exam_of_two_women_are_told_apart(tmp_path: Path) -> None:

@@ -20,12 +20,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mammo_steps.core.columns import TABLES
 from mammo_steps.core.files import replacing
 from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.machines import MODELS
 from mammo_steps.core.steps import start_logging
 from mammo_steps.core.tables import read_table, write_table
-from mammo_steps.core.terms import TABLES, Reason
+from mammo_steps.core.terms import Reason
 
 log = logging.getLogger("index_archive")
 

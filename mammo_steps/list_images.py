@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mammo_steps.core.columns import TABLES
 from mammo_steps.core.eligibility import Rules, best_first, exam_frame, exam_reasons
 from mammo_steps.core.files import write_json
 from mammo_steps.core.flow import check_sums, excluded_rows, flow_chart
@@ -25,7 +26,7 @@ from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.labels import ExamLabel, LabelReader, Windows
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import read_table, write_table
-from mammo_steps.core.terms import LATERALITIES, TABLES, Outcome, Reason
+from mammo_steps.core.terms import LATERALITIES, Outcome, Reason
 
 log = logging.getLogger("list_images")
 

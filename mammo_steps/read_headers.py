@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mammo_steps.core import dicom_headers
+from mammo_steps.core.columns import TABLES
 from mammo_steps.core.dicom_headers import Header, quiet_pydicom
 from mammo_steps.core.exclusions import ExclusionError
 from mammo_steps.core.header_choice import HeaderSettings
@@ -29,7 +30,7 @@ from mammo_steps.core.labels import FactsOf
 from mammo_steps.core.ordered_pool import Limits, Lost, in_order
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import batch_writer
-from mammo_steps.core.terms import TABLES, Reason
+from mammo_steps.core.terms import Reason
 
 log = logging.getLogger("read_headers")
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mammo_steps.core.columns import TABLES
 from mammo_steps.core.compute import Compute
 from mammo_steps.core.image_store import ImageStore, roi_places
 from mammo_steps.core.inference import Scoring, score_images
 from mammo_steps.core.network import load_network, read_facts
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import read_table, write_rows
-from mammo_steps.core.terms import TABLES
 
 log = logging.getLogger("score_attention")
 

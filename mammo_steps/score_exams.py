@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
+from mammo_steps.core.columns import TABLES
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import read_table, write_table
-from mammo_steps.core.terms import LATERALITIES, TABLES, Role
+from mammo_steps.core.terms import LATERALITIES, Role
 
 log = logging.getLogger("score_exams")
 

@@ -52,7 +52,7 @@ class Header:
     acquired  date and time at which the image was taken
     model     one of core.machines.MODELS, or the maker's own text: it must not leave the private tables
     reason    why the file is left out, with what was found in `detail`; None = taken
-    The rest is described in core.terms, table `headers`.
+    The rest is described in core.columns, table `headers`.
     """
 
     patient_id: str | None = None

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from mammo_steps.core.columns import TABLES
 from mammo_steps.core.eligibility import ORDER
-from mammo_steps.core.terms import TABLES, Reason
+from mammo_steps.core.terms import Reason
 
 STEPS = {
     Reason.NO_LABEL: "with a label",

@@ -1,4 +1,4 @@
-"""Parquet tables whose columns are those of `core.terms.TABLES`, no more and no fewer."""
+"""Parquet tables whose columns are those of `core.columns.TABLES`, no more and no fewer."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,8 +10,8 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mammo_steps.core.columns import TABLES
 from mammo_steps.core.files import replacing
-from mammo_steps.core.terms import TABLES
 
 _TYPES = {
     "string": pa.string(),
@@ -29,7 +29,7 @@ _TYPES = {
 
 @functools.cache
 def schema(kind: str) -> pa.Schema:
-    """The pyarrow schema of a table of `core.terms.TABLES`, with each column's meaning as metadata."""
+    """The pyarrow schema of a table of `core.columns.TABLES`, with each column's meaning as metadata."""
     return pa.schema(
         [
             pa.field(

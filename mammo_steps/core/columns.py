@@ -17,7 +17,7 @@ _WHO = {
 _IMAGE = {"image_id": Column("string", "one DICOM instance, keyed hash")}
 _SIDE = {
     "laterality": Column("string", "L or R"),
-    "view": Column("string", "CC or MLO"),
+    "view": Column("string", "CC or MLO; of a file that is left out any view that its header names"),
 }
 _SIZE = {
     "height_px": Column("int32", "rows of the stored matrix"),

@@ -52,12 +52,16 @@ _LENGTH = struct.Struct("<L").unpack_from
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
-_TRANSFER_SYNTAX = 0x00020010
+_TRANSFER_SYNTAX, _STORAGE_CLASS = 0x00020010, 0x00020002
 
 
 @dataclass(frozen=True)
 class HeaderFields:
-    """fields; transfer syntax UID ("" = none); whether anything follows the header; elements without sense."""
+    """fields; transfer syntax UID ("" = none); whether anything follows the header; elements without sense.
+
+    Public data sets leave SOPClassUID out: then it is that of the file's own description, where PS3.10 wants
+    the same.
+    """
 
     fields: Fields
     transfer_syntax: str
@@ -87,11 +91,18 @@ def read_fields(file: BinaryIO) -> HeaderFields:
             break
     file.seek(0)
     ds = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_KEYWORDS))
-    syntax = _text(str(ds.file_meta.get("TransferSyntaxUID", "")).encode())
+    meta = (str(ds.file_meta.get(f"{name}UID", "")) for name in ("TransferSyntax", "MediaStorageSOPClass"))
+    syntax, storage_class = (_text(text.encode()) for text in meta)
     # pydicom stops in front of the pixel data; a deflated file is read to its end
     has_pixels = syntax == DeflatedExplicitVRLittleEndian or bool(file.read(1))
     fields, broken = fields_of(ds)
-    return HeaderFields(fields, syntax, has_pixels, broken)
+    return HeaderFields(_with_class(fields, storage_class), syntax, has_pixels, broken)
+
+
+def _with_class(fields: Fields, storage_class: str) -> Fields:
+    return (
+        fields if fields.get("SOPClassUID") or not storage_class else fields | {"SOPClassUID": storage_class}
+    )
 
 
 def fields_of(ds: Dataset) -> tuple[Fields, tuple[str, ...]]:
@@ -148,7 +159,7 @@ def _scanned(start: bytes) -> HeaderFields:
     """The fields of the first bytes of a file; anything but a plain header is a `_UnusualError`."""
     if start[128:_PREFIX_END] != b"DICM":
         raise _UnusualError
-    syntax, place = _meta(start)
+    syntax, storage_class, place = _meta(start)
     if not re.fullmatch(r"1\.2\.840\.10008\.[0-9.]+", syntax):
         raise _UnusualError  # none, or a maker's own
     if syntax in (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian):
@@ -157,12 +168,12 @@ def _scanned(start: bytes) -> HeaderFields:
     fields, place = scan.dataset(place, len(start), keep=True)
     if not scan.at_pixels:
         raise _CutError  # or an object without pixels
-    return HeaderFields(fields, syntax, has_pixels=True)
+    return HeaderFields(_with_class(fields, storage_class), syntax, has_pixels=True)
 
 
-def _meta(start: bytes) -> tuple[str, int]:
-    """The transfer syntax of the group 0002, and where the group ends."""
-    place, syntax = _PREFIX_END, ""
+def _meta(start: bytes) -> tuple[str, str, int]:
+    """Transfer syntax and SOP class of the group 0002, and where the group ends."""
+    place, found_uids = _PREFIX_END, {_TRANSFER_SYNTAX: "", _STORAGE_CLASS: ""}
     while start[place : place + 2] == b"\2\0":
         group, element, found, length = _EXPLICIT(start, place)
         if found in _LONG:
@@ -171,10 +182,10 @@ def _meta(start: bytes) -> tuple[str, int]:
             value = place + 8
         else:
             raise _UnusualError
-        if group << 16 | element == _TRANSFER_SYNTAX:
-            syntax = _text(start[value : value + length])
+        if group << 16 | element in found_uids:
+            found_uids[group << 16 | element] = _text(start[value : value + length])
         place = value + length
-    return syntax, place
+    return found_uids[_TRANSFER_SYNTAX], found_uids[_STORAGE_CLASS], place
 
 
 class _Scan:

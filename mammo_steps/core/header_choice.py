@@ -65,9 +65,10 @@ def faults_of_class(found: HeaderFields, settings: HeaderSettings) -> Iterator[F
     sop_class = fields.get("SOPClassUID", "")
     if sop_class == dc.BREAST_TOMOSYNTHESIS or (number(fields, "NumberOfFrames") or 1) > 1:
         yield Reason.MULTI_FRAME, ""
-    if word_of(fields, "Modality") != "MG":
-        yield Reason.NOT_MAMMOGRAPHY, "Modality is not MG"
     accepted = {dc.MG_FOR_PRESENTATION, dc.MG_FOR_PROCESSING}
+    modality = word_of(fields, "Modality")
+    if modality != "MG" and (modality or sop_class not in accepted):  # public data sets leave it out
+        yield Reason.NOT_MAMMOGRAPHY, "Modality is not MG"
     if settings.accept_secondary_capture:
         accepted.add(dc.SECONDARY_CAPTURE)
     if sop_class not in accepted:

@@ -31,6 +31,8 @@ def by_pydicom(content: bytes) -> HeaderFields:
     file = io.BytesIO(content)
     ds = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(dicom_fields._KEYWORDS))
     fields, broken = fields_of(ds)
+    if not fields.get("SOPClassUID") and "MediaStorageSOPClassUID" in ds.file_meta:
+        fields["SOPClassUID"] = str(ds.file_meta.MediaStorageSOPClassUID)
     syntax = str(ds.file_meta.get("TransferSyntaxUID", ""))
     return HeaderFields(fields, syntax, bool(file.read(1)), broken)
 
@@ -64,6 +66,7 @@ CHANGES: dict[str, Change] = {
     "frame laterality": frames,
     "private elements": private,
     "several windows": put(WindowCenter=["1", "2"], WindowWidth=["3", "4"], WindowCenterWidthExplanation="A"),
+    "no class": put(SOPClassUID=None),
     "empty elements": put(PatientID="", ViewCodeSequence=Sequence([]), PatientAge=None),
     "a name outside ASCII": put(SpecificCharacterSet="ISO_IR 192", PatientID="Ærø-1", AccessionNumber="Å"),
     "a name in Japanese": put(SpecificCharacterSet="\\ISO 2022 IR 87", PatientID="山田"),

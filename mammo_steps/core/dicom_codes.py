@@ -67,6 +67,7 @@ MODIFIER_OF_CODE = _by_code(_MODIFIERS)
 
 # View Position (0018,5101): words that name a view other than CC and MLO
 _OTHER_POSITIONS = (set(_VIEWS) - {"CC", "MLO"}) | {"XCC", "AT", "CV", "RL", "RM", "TAN", "AXILLA", "AX"}
+VIEW_WORDS = set(_VIEWS) | _OTHER_POSITIONS
 _POSITION = re.compile(r"(?:[LR][ _-]?)?(CC|MLO)([ _-]?ID)?")
 
 _VIEW_WORDS = {  # an ID behind a view: implant displaced

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mammo_steps.core import dicom_codes as dc
 from mammo_steps.core.dicom_fields import Fields
-from mammo_steps.core.terms import Reason
+from mammo_steps.core.terms import LATERALITIES, Reason
 
 _TEXTS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 
@@ -58,6 +58,7 @@ def laterality_of(fields: Fields, told: str | None = None) -> Found:
     Elements that contradict each other are a conflict, never a guess. B (both) names no side: as the series'
     laterality it contradicts nothing, as the image's it says that there is no one side.
     """
+    told = told if told in LATERALITIES else None
     of_image = [word_of(fields, "ImageLaterality"), *_frame_lateralities(fields)]
     sides = {element for element in (*of_image, word_of(fields, "Laterality")) if element in ("L", "R")}
     if len(sides) > 1:
@@ -82,6 +83,8 @@ def view_of(fields: Fields, told: str | None, accept_ml_as_mlo: bool) -> Found:
     if len(known) > 1:
         detail = "codes and ViewPosition name " + ", ".join(sorted(known))
         return Found(None, Reason.VIEW_CONFLICT, detail)
+    if told and told not in dc.VIEW_WORDS:  # whatever it is, it is neither CC nor MLO
+        return Found(None, Reason.OTHER_VIEW, "the metadata name a view that is in no list")
     if told:
         told = "MLO" if told == "ML" and accept_ml_as_mlo else told
         if known and told not in known:

@@ -112,3 +112,9 @@ def test_ml_is_mlo_by_option_alone() -> None:
 def test_what_is_told_of_the_view_may_not_contradict_a_code() -> None:
     assert view_of({"SeriesDescription": "CC"}, "MLO", False).word == "MLO"
     assert view_of({"ViewPosition": "CC"}, "MLO", False).reason == Reason.VIEW_CONFLICT
+
+
+def test_what_is_told_in_other_words_is_never_shown() -> None:
+    found = view_of({"ViewPosition": "CC"}, "Kari Olsen", False)
+    assert found == (None, Reason.OTHER_VIEW, "the metadata name a view that is in no list")
+    assert laterality_of({"Laterality": "R"}, told="Kari Olsen").word == "R"

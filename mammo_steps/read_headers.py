@@ -102,7 +102,6 @@ class Source:
     settings: HeaderSettings
 
 
-@functools.cache  # a worker process reads the data set's metadata once
 def reader_of(dataset: str, metadata: Path | None) -> Callable[[Path, str, HeaderSettings], Header]:
     """How a file's header is read, by its path and its path below the archive.
 
@@ -118,6 +117,14 @@ def reader_of(dataset: str, metadata: Path | None) -> Callable[[Path, str, Heade
     return lambda path, relative, settings: dicom_headers.read_header(path, settings, facts_of, relative)
 
 
+_reader_of = functools.cache(reader_of)  # a process reads the data set's metadata once
+
+
+def start_worker(source: Source) -> None:
+    quiet_pydicom()
+    _reader_of(source.dataset, source.metadata)  # now: later it would count against the limits of a task
+
+
 def header_of(source: Source, relative: str) -> tuple[Header, int]:
     """The file's header and its size in bytes, 0 if that is not known."""
     path, n_bytes = source.archive / relative, 0
@@ -130,7 +137,7 @@ def header_of(source: Source, relative: str) -> tuple[Header, int]:
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait forever
             return Header(reason=Reason.NOT_DICOM, detail="no regular file"), 0
         n_bytes = status.st_size
-        return reader_of(source.dataset, source.metadata)(path, relative, source.settings), n_bytes
+        return _reader_of(source.dataset, source.metadata)(path, relative, source.settings), n_bytes
     except UnicodeEncodeError:
         return Header(reason=Reason.UNREADABLE_HEADER, detail="the file's name is not UTF-8"), 0
     except _GONE as error:
@@ -174,7 +181,7 @@ def read_all(source: Source, relatives: Iterable[str], workers: int) -> Iterator
 
     A batch that ended its worker is done once more, file by file: so one file alone is left out for it.
     """
-    work = functools.partial(read_batch, source)
+    work, start = functools.partial(read_batch, source), functools.partial(start_worker, source)
     waiting: list[list[str]] = []  # batches that are begun, oldest first
 
     def noted() -> Iterator[list[str]]:
@@ -182,13 +189,13 @@ def read_all(source: Source, relatives: Iterable[str], workers: int) -> Iterator
             waiting.append(batch)
             yield batch
 
-    for found in in_order(work, noted(), workers, quiet_pydicom, _BATCH_LIMITS):
+    for found in in_order(work, noted(), workers, start, _BATCH_LIMITS):
         batch = waiting.pop(0)
         if not isinstance(found, Lost):
             yield found
             continue
         alone = [[relative] for relative in batch]
-        for relative, one in zip(batch, in_order(work, alone, 1, quiet_pydicom, _FILE_LIMITS), strict=True):
+        for relative, one in zip(batch, in_order(work, alone, 1, start, _FILE_LIMITS), strict=True):
             if isinstance(one, Lost):
                 header = Header(reason=Reason.UNREADABLE_HEADER, detail=f"its reader {one.why}")
                 yield {name: [value] for name, value in _row(relative, header, 0).items()}

@@ -97,7 +97,10 @@ def read_pixels(path: Path) -> tuple[Stored, Dataset]:
             stored, _ = get_decoder(syntax).as_array(ds, index=0, raw=True)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise ExclusionError(Reason.FILE_GONE, type(error).__name__) from None
-    except OSError as error:  # not the file but the storage; the path may name a woman
+    except OSError as error:
+        if error.errno is None:  # pydicom's, of a damaged file
+            raise ExclusionError(Reason.UNDECODABLE, type(error).__name__) from None
+        # not the file but the storage; the path may name a woman
         raise OSError(error.errno, f"reading an image file failed: {error.strerror}") from None
     except (ExclusionError, MemoryError):
         raise
@@ -141,15 +144,17 @@ def _refuse(ds: Dataset) -> None:
     """Raise before anything is decoded if the header does not describe one grey image of a sane size."""
     syntax = ds.file_meta.get("TransferSyntaxUID")
     if syntax not in _ENCODED + _NATIVE:
-        raise ExclusionError(Reason.UNDECODABLE, f"transfer syntax {uid.UID(str(syntax)).name}")
+        name = uid.UID_dictionary.get(str(syntax), ("unknown",))[0]  # never the header's own text
+        raise ExclusionError(Reason.UNDECODABLE, f"transfer syntax {name}")
     if "PixelData" not in ds or not ds.PixelData:
         raise ExclusionError(Reason.UNDECODABLE, "no pixel data")
-    rows, columns, bits = int(ds.Rows), int(ds.Columns), int(ds.BitsAllocated)
+    rows, columns = int(ds.Rows), int(ds.Columns)
+    bits, bits_stored = int(ds.BitsAllocated), int(ds.BitsStored)  # a damaged header may hold text in them
     if not 0 < rows * columns <= MAX_PIXELS:
         raise ExclusionError(Reason.UNDECODABLE, f"{rows} x {columns} pixels, at most {MAX_PIXELS} wanted")
     if int(ds.get("SamplesPerPixel", 1)) != 1 or int(ds.get("NumberOfFrames") or 1) != 1:
         raise ExclusionError(Reason.UNDECODABLE, "more than one channel or frame")
-    if bits not in (8, 16) or not 0 < int(ds.BitsStored) <= bits:
-        raise ExclusionError(Reason.UNDECODABLE, f"{ds.BitsStored} bits stored in {bits}")
+    if bits not in (8, 16) or not 0 < bits_stored <= bits:
+        raise ExclusionError(Reason.UNDECODABLE, f"{bits_stored} bits stored in {bits}")
     if syntax in _NATIVE and len(ds.PixelData) < rows * columns * bits // 8:
         raise ExclusionError(Reason.UNDECODABLE, "the pixel data are shorter than the image")

@@ -179,6 +179,7 @@ class _Worker:
             self._dismissed = True
             if self._process is not None:
                 self._process.kill()
+                self._process.join()
 
 
 def _work_on(

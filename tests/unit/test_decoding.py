@@ -199,6 +199,30 @@ def test_lossy_jpeg_is_refused_by_name(tmp_path: Path) -> None:
     assert "JPEG Extended" in refusal(path).detail
 
 
+def test_a_file_that_ends_inside_a_sequence_is_undecodable_and_not_a_fault_of_the_storage(
+    tmp_path: Path,
+) -> None:
+    path = make(tmp_path, EXPLICIT)
+    content = path.read_bytes()
+    opening = b"\x40\x00\x55\x05SQ\0\0\xff\xff\xff\xff"
+    path.write_bytes(content[: content.rindex(b"\xe0\x7f\x10\x00OW")] + opening)
+    error = refusal(path)
+    assert (error.reason, error.detail) == (Reason.UNDECODABLE, "OSError")
+
+
+def test_text_of_the_header_is_not_in_the_detail(tmp_path: Path) -> None:
+    named = make(tmp_path, EXPLICIT)
+    named.write_bytes(named.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"DOE^JANE".ljust(20, b"\0")))
+    assert refusal(named).detail == "transfer syntax unknown"
+    named = make(tmp_path, EXPLICIT, _text_for_numbers)
+    assert refusal(named).detail == "ValueError"
+
+
+def _text_for_numbers(ds: Dataset) -> None:
+    ds.BitsAllocated = 32
+    ds.add_new("BitsStored", "LO", "DOE^JANE")
+
+
 def test_missing_files_and_folders_are_gone(tmp_path: Path) -> None:
     assert refusal(tmp_path / "a.dcm").reason == Reason.FILE_GONE
     assert refusal(tmp_path).reason == Reason.FILE_GONE

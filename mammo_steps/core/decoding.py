@@ -144,7 +144,8 @@ def _refuse(ds: Dataset) -> None:
     """Raise before anything is decoded if the header does not describe one grey image of a sane size."""
     syntax = ds.file_meta.get("TransferSyntaxUID")
     if syntax not in _ENCODED + _NATIVE:
-        name = uid.UID_dictionary.get(str(syntax), ("unknown",))[0]  # never the header's own text
+        found = uid.UID(str(syntax))
+        name = found.name if found.type == "Transfer Syntax" else "unknown"  # never the header's own text
         raise ExclusionError(Reason.UNDECODABLE, f"transfer syntax {name}")
     if "PixelData" not in ds or not ds.PixelData:
         raise ExclusionError(Reason.UNDECODABLE, "no pixel data")

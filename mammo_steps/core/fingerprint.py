@@ -49,6 +49,15 @@ def _parsed(path: Path) -> tuple[str, frozenset[str]]:
     return ast.dump(_WithoutDocstrings().visit(tree)), imports
 
 
+def defines(module: str, *functions: str) -> bool:
+    """Whether a module (below the package: `datasets.rsna`) has one of these functions of its own."""
+    path = _file(f"{PACKAGE}.{module}")
+    if path is None:
+        raise ValueError(f"there is no module {PACKAGE}.{module}")
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return any(isinstance(node, ast.FunctionDef) and node.name in functions for node in body)
+
+
 @functools.cache
 def sources(*modules: str) -> tuple[Path, ...]:
     """Files of the named modules (below the package: `make_shards`) and of all they import, sorted."""

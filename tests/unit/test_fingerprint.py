@@ -63,3 +63,11 @@ def test_a_relative_import_is_refused(package: Path) -> None:
 def test_an_unknown_module_is_refused(package: Path) -> None:
     with pytest.raises(ValueError, match="there is no module mammo_steps.nothing"):
         told("nothing")
+
+
+def test_a_module_defines_its_own_functions_and_not_those_it_imports(package: Path) -> None:
+    (package / "datasets.py").write_text("from mammo_steps.core.deep import g\n\ndef f():\n    return g()\n")
+    assert fingerprint.defines("datasets", "f", "other")
+    assert not fingerprint.defines("datasets", "g")
+    with pytest.raises(ValueError, match="there is no module mammo_steps.lost"):
+        fingerprint.defines("lost", "f")

@@ -15,7 +15,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(REPO)] + [p for p in [os.environ.get("PYTHONPATH")] if p]
 )
 
-from mammo_steps.core.fingerprint import code_fingerprint
+from mammo_steps.core.fingerprint import code_fingerprint, defines
 from mammo_steps.core.study import StudyError, check_study, read_config
 
 
@@ -67,6 +67,15 @@ def settings(section):
 def code(*modules):
     """Fingerprint of a step's code; a change of what it computes reruns the rule."""
     return code_fingerprint(*modules)
+
+
+def adapter(*functions):
+    """The data set's module if it has one of these functions, which a step then runs.
+
+    Else a change of how labels are read would decode the archive again.
+    """
+    name = f"datasets.{config['dataset']}"
+    return [name] if defines(name, *functions) else []
 
 
 def fold_number(wildcards):

@@ -9,7 +9,7 @@ import argparse
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,17 @@ import numpy as np
 import pyarrow.compute as pc
 
 from mammo_steps.core.geometry import roi_corner
-from mammo_steps.core.image_store import Pixels
+from mammo_steps.core.image_store import REMEDY, Pixels
+from mammo_steps.core.recipe import Recipe, check_follows, check_same
 from mammo_steps.core.steps import json_object, start_logging
-from mammo_steps.core.tables import RowGroupWriter, read_table
+from mammo_steps.core.tables import RowGroupWriter, read_table, recipe_of
 from mammo_steps.core.tiles import TileReader
 from mammo_steps.core.windowing import grey_table
 
 log = logging.getLogger("crop_rois")
+
+# What a ROI's pixels depend on besides the settings; a changed rule gets a new version.
+ROI_RULES = {"version": 1, "pixels": "window, chest wall left", "outside": "shifted inside, else background"}
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,14 @@ def rois_of(
         }
 
 
+def checked_recipe(coas: Path, shard_images: Path, tiles: Path, settings: Settings) -> Recipe:
+    """The ROIs' recipe; ValueError unless the tiles are of the shard, and the COAs were found on its recipe."""
+    shard, found = recipe_of(shard_images), recipe_of(coas)
+    check_same([shard, recipe_of(tiles)], "Run make_shards again for this shard")
+    check_follows(found, shard, REMEDY)
+    return found.recipe.then("crop_rois", {**asdict(settings), "rules": ROI_RULES})
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--coas", type=Path, required=True, help="the fold's holistic/{fold}/images.parquet")
@@ -94,13 +106,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     start_logging()
 
     settings = Settings(**args.settings)
+    recipe = checked_recipe(args.coas, args.shard_images, args.tiles, settings)
     images = {row["image_id"]: row for row in read_table(args.shard_images, "shard_images").to_pylist()}
     table = read_table(args.coas, "holistic_scores", ["image_id", "coa_row", "coa_col"])
     here = pc.is_in(
         table["image_id"], value_set=read_table(args.shard_images, "shard_images", ["image_id"])["image_id"]
     )
     coas = table.filter(here).sort_by("image_id").to_pylist()
-    with TileReader(args.tiles) as tiles, RowGroupWriter(args.rois, "rois", compression="lz4") as writer:
+    with TileReader(args.tiles) as tiles, RowGroupWriter(args.rois, "rois", "lz4", recipe) as writer:
         for roi in rois_of(tiles, images, coas, settings):
             writer.append(roi)
     log.info("%d ROIs of %d px written, of %d images in the shard", len(coas), settings.side_px, len(images))

@@ -14,11 +14,12 @@ from mammo_steps.core.batches import scored_square, scoring_batches
 from mammo_steps.core.cohort import PLACE_COLUMNS
 from mammo_steps.core.compute import Compute
 from mammo_steps.core.files import replacing
-from mammo_steps.core.image_store import ImageStore, holistic_frame, holistic_places, roi_places
-from mammo_steps.core.network import load_network, read_facts
+from mammo_steps.core.image_store import REMEDY, ImageStore, holistic_frame, holistic_places, roi_places
+from mammo_steps.core.network import load_network, read_facts, weights_recipe
+from mammo_steps.core.recipe import Marked, check_follows
 from mammo_steps.core.saliency import attention_of, saliency_maps
 from mammo_steps.core.steps import json_object, start_logging
-from mammo_steps.core.tables import read_table
+from mammo_steps.core.tables import read_table, recipe_of
 from mammo_steps.core.terms import Outcome
 
 log = logging.getLogger("explain_exams")
@@ -47,10 +48,10 @@ def chosen_exams(scores: list[dict[str, Any]], n_each: int) -> list[dict[str, An
 
 
 class _Explainer:
-    """The folds' networks and pictures."""
+    """The folds' networks and pictures; those that the scores do not come of are refused."""
 
-    def __init__(self, results: Path, shards: Path, compute: Compute) -> None:
-        self.results, self.shards, self.compute = results, shards, compute
+    def __init__(self, results: Path, shards: Path, scores: Marked, compute: Compute) -> None:
+        self.results, self.shards, self.scores, self.compute = results, shards, scores, compute
 
     def explain(
         self, exam: dict[str, Any], images: list[dict[str, Any]], top_fraction: float
@@ -60,10 +61,12 @@ class _Explainer:
         model = self.results / "holistic" / fold / "model.safetensors"
         facts = read_facts(model)
         side = facts["input_px"]
+        check_follows(self.scores, weights_recipe(model), REMEDY)
         network = load_network(model).requires_grad_(False).to(self.compute.torch_device)
-        store = ImageStore(holistic_places(images, self.shards, side, facts["crop"]))
+        store = ImageStore(holistic_places(images, self.shards, side, facts["crop"]), self.scores)
         rois = ImageStore(
-            roi_places(self.results / "attention" / fold / "rois", (image["shard"] for image in images))
+            roi_places(self.results / "attention" / fold / "rois", (image["shard"] for image in images)),
+            self.scores,
         )
         corners = self._corners(fold, images)
         entries, arrays = [], {}
@@ -135,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for image in read_table(args.images, "images", sorted(names)).to_pylist():
         if image["exam_id"] in wanted:
             images.setdefault(image["exam_id"], []).append(image)
-    explainer = _Explainer(args.results, args.shards, compute)
+    explainer = _Explainer(args.results, args.shards, recipe_of(args.scores), compute)
     index: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
     for exam in exams:

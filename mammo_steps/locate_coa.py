@@ -20,12 +20,13 @@ from mammo_steps.core.batches import scored_square, scoring_batches
 from mammo_steps.core.breast import breast_mask
 from mammo_steps.core.cohort import PLACE_COLUMNS, fold_images, pool_of, validation_of
 from mammo_steps.core.compute import Compute
-from mammo_steps.core.image_store import ImageStore, holistic_frame, holistic_places
-from mammo_steps.core.network import NetworkSettings, load_network, read_facts, start_network
-from mammo_steps.core.saliency import Attention, attention_of, saliency_maps
+from mammo_steps.core.image_store import REMEDY, ImageStore, holistic_frame, holistic_places
+from mammo_steps.core.network import NetworkSettings, load_network, read_facts, start_network, weights_recipe
+from mammo_steps.core.recipe import Marked, check_follows
+from mammo_steps.core.saliency import COA_RULES, Attention, attention_of, saliency_maps
 from mammo_steps.core.sampling import limited
 from mammo_steps.core.steps import json_object, start_logging
-from mammo_steps.core.tables import write_rows
+from mammo_steps.core.tables import recipe_of, write_rows
 from mammo_steps.core.terms import Role
 
 log = logging.getLogger("locate_coa")
@@ -54,9 +55,12 @@ def wanted_rows(rows: list[dict[str, Any]], settings: Settings, seed: int, fold:
 class _Locator:
     """A network and the frame it sees images in."""
 
-    def __init__(self, network: nn.Module, input_px: int, crop: str, settings: Settings) -> None:
+    def __init__(
+        self, network: nn.Module, facts: dict[str, Any], weights: Marked, settings: Settings
+    ) -> None:
         self.network = network.eval().requires_grad_(False)
-        self.input_px, self.crop, self.settings = input_px, crop, settings
+        self.input_px, self.crop = facts["input_px"], facts["crop"]
+        self.weights, self.settings = weights, settings
 
     def locate(
         self, rows: list[dict[str, Any]], shards: Path, fold: int, compute: Compute
@@ -67,7 +71,7 @@ class _Locator:
         ids = sorted(
             by_id, key=lambda i: (by_id[i]["shard"], i)
         )  # shard by shard, so that few files are open
-        store = ImageStore(holistic_places(rows, shards, self.input_px, self.crop))
+        store = ImageStore(holistic_places(rows, shards, self.input_px, self.crop), self.weights)
         batches = scoring_batches(store, ids, self.input_px, self.settings.batch_size, compute.torch_device)
         found = []
         masks = ImageStore(store.places)  # a second reader: the first one is at work in its own thread
@@ -149,7 +153,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     compute.prepare()
     columns = ["exam_id", "laterality", "view", "target", "breast_col", *PLACE_COLUMNS]
     rows = fold_images(args.images, args.roles, args.fold, columns)
-    facts = read_facts(args.model)
+    facts, weights = read_facts(args.model), weights_recipe(args.model)
+    check_follows(weights, recipe_of(args.images), REMEDY)
     if args.untrained:
         rows = [row for row in rows if row["role"] == Role.TEST]
         network = start_network(NetworkSettings(facts["backbone"]), args.seed)
@@ -157,9 +162,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows = wanted_rows(rows, settings, args.seed, args.fold)
         network = load_network(args.model)
     log.info("fold %d: %d images on %s", args.fold, len(rows), compute.torch_device)
-    locator = _Locator(network, facts["input_px"], facts["crop"], settings)
+    locator = _Locator(network, facts, weights, settings)
     found = locator.locate(rows, args.shards, args.fold, compute)
-    write_rows(args.coas, "holistic_scores", found)
+    own = {"top_fraction": settings.top_fraction, "rules": COA_RULES}
+    write_rows(args.coas, "holistic_scores", found, weights.recipe.then("locate_coa", own))
     n_fallback = sum(row["coa_fallback"] for row in found)
     log.info(
         "fold %d: %d COAs written, %d of empty maps (breast centroid)", args.fold, len(found), n_fallback

@@ -34,7 +34,7 @@ from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import RowGroupWriter, write_rows
 from mammo_steps.core.terms import LATERALITIES, Reason
 from mammo_steps.core.voi_choice import tiles_and_voi
-from mammo_steps.core.windowing import Values, apply_table, grey_table, recipe_hash
+from mammo_steps.core.windowing import Values, apply_table, grey_table, shard_recipe
 
 log = logging.getLogger("make_shards")
 
@@ -126,7 +126,7 @@ def chest_wall(mask: Mask, expected: Side) -> tuple[Side, bool]:
 
 def prepare(image: Listed, archive: Path, read_pixels: ReadPixels, settings: Settings) -> Prepared:
     """Decode, window, resize, orient, cut into tiles. A bad file gives a row with its reason."""
-    recipe = {"image_id": image.image_id, "recipe": recipe_hash(asdict(settings))}
+    recipe = {"image_id": image.image_id, "recipe": shard_recipe(asdict(settings)).hash}
     try:
         row, holistic, cuts = _pixels(image, *read_pixels(archive / image.path), settings)
     except ExclusionError as error:
@@ -253,14 +253,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     start_logging()
 
     settings = Settings(**args.settings)
+    recipe = shard_recipe(asdict(settings))
     listed = read_list(args.list)
     log.info("%d images with %d workers", len(listed), args.workers)
     module = importlib.import_module(f"mammo_steps.datasets.{args.dataset}")
     read_pixels: ReadPixels = getattr(module, "read_pixels", decoding.read_pixels)
     work = partial(prepare, archive=args.archive, read_pixels=read_pixels, settings=settings)
     with ExitStack() as stack:
-        tile = stack.enter_context(RowGroupWriter(args.tiles, "tiles", tiles.COMPRESSION))
-        holistic = stack.enter_context(RowGroupWriter(args.holistic, "holistic", "lz4"))
+        tile = stack.enter_context(RowGroupWriter(args.tiles, "tiles", tiles.COMPRESSION, recipe))
+        holistic = stack.enter_context(RowGroupWriter(args.holistic, "holistic", "lz4", recipe))
         writer = ShardWriter(holistic, tile, settings.holistic_bits)
         results = stack.enter_context(closing(in_order(work, listed, args.workers, start_worker, LIMITS)))
         images = with_progress(prepared(listed, results, settings), len(listed))
@@ -271,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 f"none of {len(rows)} files is below {args.archive}: check the mount and `archive`"
             )
         args.images.unlink(missing_ok=True)  # no earlier run's table beside new pixels
-    write_rows(args.images, "shard_images", rows)
+    write_rows(args.images, "shard_images", rows, recipe)
     log.info("%d images, %d tiles written; left out: %s", holistic.n_rows, tile.n_rows, dict(reasons))
 
 

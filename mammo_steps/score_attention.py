@@ -8,11 +8,13 @@ from pathlib import Path
 
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.compute import Compute
-from mammo_steps.core.image_store import ImageStore, roi_places
+from mammo_steps.core.image_store import ImageStore, roi_places, roi_recipe
 from mammo_steps.core.inference import Scoring, score_images
-from mammo_steps.core.network import load_network, read_facts
+from mammo_steps.core.network import load_network, read_facts, weights_recipe
+from mammo_steps.core.recipe import Recipe, check_follows
 from mammo_steps.core.steps import json_object, start_logging
-from mammo_steps.core.tables import read_table, write_rows
+from mammo_steps.core.columns import TABLES
+from mammo_steps.core.tables import read_table, recipe_of, write_rows
 
 log = logging.getLogger("score_attention")
 
@@ -22,6 +24,16 @@ class Settings:
     """batch_size: ROIs per pass."""
 
     batch_size: int
+
+
+def checked_recipe(coas: Path, model: Path, rois: Path, shards: Sequence[str]) -> Recipe:
+    """The weights' recipe; ValueError unless they come of the ROIs' recipe, and the ROIs of that of the COAs."""
+    cut, weights = roi_recipe(rois, shards), weights_recipe(model)
+    check_follows(cut, recipe_of(coas), "Run crop_rois again for this fold")
+    check_follows(
+        weights, cut, "Take the weights that were trained on these ROIs, or run train_attention again"
+    )
+    return weights.recipe
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -41,12 +53,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     who = [name for name in TABLES["attention_scores"] if name != "margin"]
     rows = read_table(args.coas, "holistic_scores", who).sort_by("image_id").to_pylist()
     shards = read_table(args.images, "images", ["shard"])["shard"].unique().to_pylist()
+    recipe = checked_recipe(args.coas, args.model, args.rois, shards)
     store = ImageStore(roi_places(args.rois, shards))
     ids = sorted((row["image_id"] for row in rows), key=lambda i: (str(store.places[i].file), i))
     how = Scoring(read_facts(args.model)["input_px"], settings.batch_size)
     network = load_network(args.model).to(compute.torch_device)
     found = score_images(network, store, ids, how, compute)
-    write_rows(args.scores, "attention_scores", [{**row, "margin": found[row["image_id"]]} for row in rows])
+    scored = [{**row, "margin": found[row["image_id"]]} for row in rows]
+    write_rows(args.scores, "attention_scores", scored, recipe)
     log.info("%d ROIs scored on %s", len(rows), compute.torch_device)
 
 

@@ -19,8 +19,9 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from mammo_steps.core.columns import TABLES
+from mammo_steps.core.recipe import Recipe, check_follows, check_same
 from mammo_steps.core.steps import json_object, start_logging
-from mammo_steps.core.tables import read_table, write_table
+from mammo_steps.core.tables import read_table, recipe_of, write_table
 from mammo_steps.core.terms import LATERALITIES, Role
 
 log = logging.getLogger("score_exams")
@@ -133,6 +134,19 @@ def scores_of(exams: pd.DataFrame, images: pd.DataFrame, margins: dict[str, pd.S
     return table[list(TABLES["exam_scores"])].sort_values("exam_id", ignore_index=True)
 
 
+def checked_recipe(images: Path, holistic: Sequence[Path], attention: Sequence[Path]) -> Recipe:
+    """The recipe of all scores; ValueError unless every fold's tables are of one recipe, the cohort's."""
+    found = {
+        "holistic": [recipe_of(path) for path in holistic],
+        "attention": [recipe_of(path) for path in attention],
+    }
+    for model, tables in found.items():
+        check_same(tables, f"Scores of one study are of one recipe: run the folds' {model} model again")
+    check_follows(found["holistic"][0], recipe_of(images), "Run the folds again on these images")
+    check_follows(found["attention"][0], found["holistic"][0], "Run the folds' attention model again")
+    return found["attention"][0].recipe
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--exams", type=Path, required=True, help="cohort/exams.parquet")
@@ -151,12 +165,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     start_logging()
 
     Settings(**args.settings)
+    recipe = checked_recipe(args.images, args.holistic, args.attention)
     exams = read_table(args.exams, "exams").to_pandas().set_index("exam_id")
     images = read_table(args.images, "images", ["image_id", "exam_id", "laterality"]).to_pandas()
     log.info("%d exams, %d images, %d folds", len(exams), len(images), exams["fold"].nunique())
     margins = {model: out_of_fold(getattr(args, model), model, exams) for model in SCORE_TABLES}
     table = scores_of(exams, images, margins)
-    write_table(args.out, "exam_scores", {str(name): column for name, column in table.items()})
+    write_table(args.out, "exam_scores", {str(name): column for name, column in table.items()}, recipe)
     log.info("%d exams scored", len(table))
 
 

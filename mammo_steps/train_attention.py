@@ -8,11 +8,13 @@ from pathlib import Path
 from mammo_steps.core.batches import AugmentSettings
 from mammo_steps.core.cohort import fold_images, pool_of, targets_of, validation_of
 from mammo_steps.core.compute import Compute
-from mammo_steps.core.image_store import ImageStore, roi_places
+from mammo_steps.core.image_store import REMEDY, ImageStore, roi_places, roi_recipe
 from mammo_steps.core.member import MEMBER_FLAGS, MemberFiles, log_task, write_member
-from mammo_steps.core.network import load_network, read_facts
+from mammo_steps.core.network import INPUT_RULES, load_network, read_facts, weights_recipe
+from mammo_steps.core.recipe import Recipe, check_follows
 from mammo_steps.core.sampling import Pool
 from mammo_steps.core.steps import start_logging
+from mammo_steps.core.tables import recipe_of
 from mammo_steps.core.training import FitSettings, Task, fit
 
 
@@ -35,6 +37,14 @@ def with_rois(task: Task) -> Task:
     return replace(task, pool=Pool(task.pool.positives, negatives))
 
 
+def checked_recipe(images: Path, start: Path, rois: Path, shards: Sequence[str]) -> Recipe:
+    """The ROIs' recipe; ValueError unless they come of the start weights, and these of the images table."""
+    cut, weights = roi_recipe(rois, shards), weights_recipe(start)
+    check_follows(weights, recipe_of(images), REMEDY)
+    check_follows(cut, weights, "Run locate_coa and crop_rois again with these weights")
+    return cut.recipe
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for flag, kind, meaning in MEMBER_FLAGS:
@@ -49,7 +59,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     compute = Compute(**args.compute)
     compute.prepare()
     rows = fold_images(args.images, args.roles, args.fold, ["exam_id", "target", "shard"])
-    store = ImageStore(roi_places(args.rois, (row["shard"] for row in rows)))
+    shards = sorted({row["shard"] for row in rows})
+    recipe = checked_recipe(args.images, args.start, args.rois, shards)
+    store = ImageStore(roi_places(args.rois, shards))
     # the attention model draws its epochs anew: its random streams are not those of the holistic model
     task = with_rois(
         Task(store, targets_of(rows), pool_of(rows), validation_of(rows), args.seed + 1, args.fold)
@@ -64,6 +76,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "fold": args.fold,
         "seed": args.seed,
         "settings": {"fit": asdict(settings)},
+        **recipe.then(
+            "train_attention", {"fit": {"input_px": settings.input_px}, "rules": INPUT_RULES}
+        ).metadata(),
     }
     write_member(MemberFiles(args.model, args.history, args.run), network, history, compute, facts)
 

@@ -11,8 +11,10 @@ from mammo_steps.core.cohort import PLACE_COLUMNS, fold_images, pool_of, targets
 from mammo_steps.core.compute import Compute
 from mammo_steps.core.image_store import ImageStore, holistic_places
 from mammo_steps.core.member import MEMBER_FLAGS, MemberFiles, log_task, write_member
-from mammo_steps.core.network import NetworkSettings, start_network
+from mammo_steps.core.network import INPUT_RULES, NetworkSettings, start_network
+from mammo_steps.core.recipe import Marked, Recipe
 from mammo_steps.core.steps import start_logging
+from mammo_steps.core.tables import recipe_of
 from mammo_steps.core.training import FitSettings, Task, fit
 
 
@@ -30,11 +32,16 @@ class Settings:
         return cls(NetworkSettings(**network), crop, FitSettings(**{**fit, "augment": augment}))
 
 
-def holistic_task(rows: list[dict[str, Any]], shards: Path, settings: Settings, seed: int, fold: int) -> Task:
-    """What a fold's holistic model learns from the rows of `fold_images`."""
+def seen_images(rows: list[dict[str, Any]], shards: Path, settings: Settings, images: Marked) -> ImageStore:
+    """The images that a fold learns from and chooses by; `images` is the table that lists them."""
     seen = [row for row in rows if row["role"] != "test" and row["target"] is not None]
-    places = holistic_places(seen, shards, settings.fit.input_px, settings.crop)
-    return Task(ImageStore(places), targets_of(rows), pool_of(rows), validation_of(rows), seed, fold)
+    return ImageStore(holistic_places(seen, shards, settings.fit.input_px, settings.crop), images)
+
+
+def input_recipe(images: Recipe, settings: Settings) -> Recipe:
+    """What the network's pixels went through, from those of the images table on."""
+    own = {"crop": settings.crop, "fit": {"input_px": settings.fit.input_px}, "rules": INPUT_RULES}
+    return images.then("train_holistic", own)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -48,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings, compute = Settings.parse(**args.settings), Compute(**args.compute)
     compute.prepare()
     rows = fold_images(args.images, args.roles, args.fold, ["exam_id", "target", *PLACE_COLUMNS])
-    task = holistic_task(rows, args.shards, settings, args.seed, args.fold)
+    images = recipe_of(args.images)
+    store = seen_images(rows, args.shards, settings, images)
+    task = Task(store, targets_of(rows), pool_of(rows), validation_of(rows), args.seed, args.fold)
     log_task(task, compute)
     network = start_network(settings.network, args.seed)
     history = fit(network, task, settings.fit, compute)
@@ -60,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "fold": args.fold,
         "seed": args.seed,
         "settings": asdict(settings),
+        **input_recipe(images.recipe, settings).metadata(),
     }
     write_member(MemberFiles(args.model, args.history, args.run), network, history, compute, facts)
 

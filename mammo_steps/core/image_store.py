@@ -11,11 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mammo_steps.core.geometry import InputFrame, input_frame
-from mammo_steps.core.tables import read_table
+from mammo_steps.core.recipe import Marked, check_follows, check_same
+from mammo_steps.core.tables import read_table, recipe_of, recipe_of_open
 
 Pixels = np.ndarray[tuple[int, int], np.dtype[Any]]  # (h, w) uint8 or uint16 grey levels, 0 = background
 
 _OPEN_FILES = 64
+
+# what to do about pixels and a table or weights that do not belong together
+REMEDY = "Take weights and tables that were made from these shards, or set the key back; then run the workflow again"
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,14 @@ class Place:
 
 
 class ImageStore:
-    """Images by id, read one at a time; keeps a bounded number of files open."""
+    """Images by id, read one at a time; keeps a bounded number of files open.
 
-    def __init__(self, places: dict[str, Place]) -> None:
+    made_from  table or weights that were made from these files; a file of another recipe is then refused
+    """
+
+    def __init__(self, places: dict[str, Place], made_from: Marked | None = None) -> None:
         self.places = places
+        self._made_from = made_from
         self._files: OrderedDict[Path, pq.ParquetFile] = OrderedDict()
 
     def canvas(self, image_id: str) -> Pixels:
@@ -58,6 +66,8 @@ class ImageStore:
             self._files.move_to_end(path)
         else:
             self._files[path] = pq.ParquetFile(path)
+            if self._made_from is not None:
+                check_follows(self._made_from, recipe_of_open(path, self._files[path]), REMEDY)
             if len(self._files) > _OPEN_FILES:
                 self._files.popitem(last=False)[1].close()
         return self._files[path]
@@ -113,3 +123,10 @@ def roi_places(rois: Path, shards: Iterable[str]) -> dict[str, Place]:
             margin = (roi["stored_side_px"] - roi["side_px"]) // 2
             places[roi["image_id"]] = Place(file, row_group, margin, margin)
     return places
+
+
+def roi_recipe(rois: Path, shards: Iterable[str]) -> Marked:
+    """The recipe of one fold's ROIs in these shards; ValueError if they are of several, or one bears none."""
+    found = [recipe_of(rois / f"{shard}.parquet") for shard in sorted(set(shards))]
+    check_same(found, "Run crop_rois again for this fold")
+    return found[0]

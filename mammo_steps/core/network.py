@@ -14,11 +14,15 @@ from torchvision.models import resnet
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from mammo_steps.core.files import replacing
+from mammo_steps.core.recipe import Marked
 from mammo_steps.core.terms import CLASSES
 
 # Grey level of the background is 0 before normalisation. The constants are the means of ImageNet's three
 # channels (what the pretrained filters expect), never estimated on the cohort.
 MEAN, STD = 0.449, 0.226
+
+# How grey levels become the network's input: a part of a weight file's recipe. A changed rule gets a new version.
+INPUT_RULES = {"version": 1, "range": "black 0, white 1", "mean": MEAN, "std": STD}
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,12 @@ def read_facts(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: no facts about the weights in its header; not a file of this project")
     facts: dict[str, Any] = json.loads(metadata["mammo_steps"])
     return facts
+
+
+def weights_recipe(path: Path) -> Marked:
+    """The recipe of what the weights in `path` were trained on; ValueError if the file bears none."""
+    facts = read_facts(path)
+    return Marked.from_metadata(path, {key: value for key, value in facts.items() if isinstance(value, str)})
 
 
 def load_network(path: Path) -> ResNet:

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from mammo_steps.core.network import margins, normalised
 
+# How a COA is found: a part of the recipe of what is cut around it. A changed rule gets a new version.
+COA_RULES = {"version": 1, "map": "gradient magnitude of the margin", "centre": "unweighted centroid"}
+
 
 @dataclass(frozen=True)
 class Attention:

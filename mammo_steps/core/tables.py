@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.files import replacing
+from mammo_steps.core.columns import TABLES
+from mammo_steps.core.recipe import Marked, Recipe
 
 _TYPES = {
     "string": pa.string(),
@@ -60,18 +62,43 @@ def _checked(kind: str, columns: Mapping[str, Any]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=wanted)
 
 
-def write_table(path: Path, kind: str, columns: Mapping[str, Any]) -> None:
-    """Write columns (name -> list, array or pandas Series, NaN = null) as one zstd-compressed table."""
+def _marked_schema(kind: str, recipe: Recipe | None) -> pa.Schema:
+    plain = schema(kind)
+    return plain if recipe is None else plain.with_metadata(plain.metadata | recipe.metadata())
+
+
+def recipe_of(path: Path) -> Marked:
+    """The table's recipe; ValueError if it bears none."""
+    return Marked.from_metadata(path, _texts(pq.read_schema(path).metadata))
+
+
+def recipe_of_open(path: Path, file: pq.ParquetFile) -> Marked:
+    """The same of a table that is open."""
+    return Marked.from_metadata(path, _texts(file.metadata.metadata))
+
+
+def _texts(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (metadata or {}).items()}
+
+
+def write_table(path: Path, kind: str, columns: Mapping[str, Any], recipe: Recipe | None = None) -> None:
+    """Write columns (name -> list, array or pandas Series, NaN = null) as one zstd-compressed table.
+
+    recipe  what the pixels behind it went through, for a table that depends on pixels
+    """
+    table = _checked(kind, columns).replace_schema_metadata(_marked_schema(kind, recipe).metadata)
     with replacing(path) as scratch:
-        pq.write_table(_checked(kind, columns), scratch, compression="zstd")
+        pq.write_table(table, scratch, compression="zstd")
 
 
-def write_rows(path: Path, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_rows(
+    path: Path, kind: str, rows: Sequence[Mapping[str, Any]], recipe: Recipe | None = None
+) -> None:
     """As `write_table`, from one mapping per row; a missing key is a null."""
     unknown = {key for row in rows for key in row} - set(TABLES[kind])
     if unknown:
         raise ValueError(f"table `{kind}`: unknown columns {sorted(unknown)}")
-    write_table(path, kind, {name: [row.get(name) for row in rows] for name in TABLES[kind]})
+    write_table(path, kind, {name: [row.get(name) for row in rows] for name in TABLES[kind]}, recipe)
 
 
 def read_table(path: Path, kind: str, columns: Iterable[str] | None = None) -> pa.Table:
@@ -91,18 +118,19 @@ def read_table(path: Path, kind: str, columns: Iterable[str] | None = None) -> p
 class RowGroupWriter:
     """Writes one row per row group, so that a row can later be read alone."""
 
-    def __init__(self, path: Path, kind: str, compression: str) -> None:
+    def __init__(self, path: Path, kind: str, compression: str, recipe: Recipe | None = None) -> None:
         self.n_rows = 0
         self._kind = kind
         self._replacing = replacing(path)
         self._path = path
         self._compression = compression
+        self._recipe = recipe
 
     def __enter__(self) -> Self:
         # No statistics and no dictionary: they would cost more than they save on one-row groups.
         self._writer = pq.ParquetWriter(
             self._replacing.__enter__(),
-            schema(self._kind),
+            _marked_schema(self._kind, self._recipe),
             compression=self._compression,
             use_dictionary=False,
             write_statistics=False,

@@ -8,7 +8,6 @@ value.
 
 import base64
 import dataclasses
-import hashlib
 import json
 import zlib
 from collections.abc import Mapping
@@ -18,13 +17,16 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
+from mammo_steps.core.recipe import Recipe
+
 N_VALUES = 65536
 KINDS = ("linear", "linear_exact", "sigmoid", "lut", "percentile")
 
 # Without a usable window: black and white lie at these quantiles of the values inside the breast.
 LOW_QUANTILE, HIGH_QUANTILE = 0.005, 0.995
 
-# What a shard's grey levels depend on besides its settings; a changed rule gets a new version.
+# What a shard's grey levels depend on besides its settings; a changed rule gets a new version, and then all
+# shards, weights and scores of the old one are refused (core.recipe).
 RECIPE = {
     "version": 1,
     "voi": "lut before window; NORMAL or first",
@@ -116,7 +118,6 @@ def apply_table(values: Values, table: Table) -> Values:
         return np.asarray(table[values])
 
 
-def recipe_hash(settings: Mapping[str, Any]) -> str:
-    """12 hex digits of everything that the grey levels of a shard depend on."""
-    text = json.dumps({"recipe": RECIPE, "settings": dict(settings)}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def shard_recipe(settings: Mapping[str, Any]) -> Recipe:
+    """Everything that the grey levels of a shard depend on: make_shards.settings, and the rules above."""
+    return Recipe().then("make_shards", {"settings": dict(settings), "rules": RECIPE})

@@ -156,17 +156,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     key.add_argument("--key", help="the key itself, for public data only")
     parser.add_argument("--max-images-per-shard", type=int, default=500)
     parser.add_argument("--index", type=Path, required=True, help="written")
+    parser.add_argument("--n-shards", type=int, required=True, help="shards of the intake")
     parser.add_argument(
-        "--shard-lists", type=Path, nargs="+", required=True, help="written, private: <intake>-000.csv, ..."
+        "--lists", type=Path, required=True, help="folder, written, private: <intake>-000.csv, ..."
     )
     args = parser.parse_args(argv)
     start_logging()
 
-    shards = [f"{args.intake}-{number:03d}" for number in range(len(args.shard_lists))]
-    if [path.stem for path in args.shard_lists] != shards:
-        raise ValueError(
-            f"the shard lists have to be named {shards[0]}.csv to {shards[-1]}.csv, in this order"
-        )
+    if args.n_shards < 1:
+        raise ValueError(f"--n-shards is {args.n_shards}, wanted 1 or more")
+    shards = [f"{args.intake}-{number:03d}" for number in range(args.n_shards)]
     log.info("intake %s: %d header tables, %d shards", args.intake, len(args.headers), len(shards))
     pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
     index = index_frame(merged(args.headers, pseudonyms), pseudonyms)
@@ -177,8 +176,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     dealt = deal(exam_sizes, len(shards))
     index["shard"] = taken["exam_id"].map({exam_id: shards[number] for exam_id, number in dealt.items()})
     of_shard = dict(iter(index.groupby("shard")))
-    for path in args.shard_lists:
-        write_list(path, of_shard.get(path.stem, taken.head(0)))
+    for shard in shards:
+        write_list(args.lists / f"{shard}.csv", of_shard.get(shard, taken.head(0)))
     write_table(args.index, "index", {name: index[name] for name in TABLES["index"]})
     reasons = index["reason"].value_counts().to_dict()
     log.info("%d files, %d images of %d exams; left out: %s", len(index), len(taken), len(dealt), reasons)

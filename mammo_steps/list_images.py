@@ -24,8 +24,10 @@ from mammo_steps.core.files import write_json
 from mammo_steps.core.flow import check_sums, excluded_rows, flow_chart
 from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.labels import ExamLabel, LabelReader, Windows
+from mammo_steps.core.recipe import Recipe, check_same
 from mammo_steps.core.steps import json_object, start_logging
-from mammo_steps.core.tables import read_table, write_table
+from mammo_steps.core.columns import TABLES
+from mammo_steps.core.tables import read_table, recipe_of, schema, write_table
 from mammo_steps.core.terms import LATERALITIES, Outcome, Reason
 
 log = logging.getLogger("list_images")
@@ -79,24 +81,54 @@ class Settings:
 
 def read_shards(paths: Sequence[Path]) -> pd.DataFrame:
     """All shards' `images` tables with `pixel_reason` and `pixel_detail`; a shard's name is its folder's."""
-    columns = ["image_id", "reason", "detail", "recipe", *FROM_SHARD]
-    tables = [read_table(path, "shard_images", columns).to_pandas() for path in paths]
-    shards: pd.DataFrame = pd.concat(
-        [table.assign(shard=path.parent.name) for path, table in zip(paths, tables, strict=True)],
-        ignore_index=True,
+    columns = ["image_id", "reason", "detail", *FROM_SHARD]
+    parts = [read_table(p, "shard_images", columns).to_pandas().assign(shard=p.parent.name) for p in paths]
+    if not parts:  # an archive without a mammogram
+        parts = [schema("shard_images").empty_table().select(columns).to_pandas().assign(shard="")]
+    shards: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return shards.rename(columns={"reason": "pixel_reason", "detail": "pixel_detail"})
+
+
+def read_index(indexes: Sequence[Path]) -> pd.DataFrame:
+    """All intakes' `index` tables."""
+    index: pd.DataFrame = pd.concat(
+        [read_table(path, "index").to_pandas() for path in indexes], ignore_index=True
     )
-    if shards["recipe"].nunique() > 1:
-        n_shards = shards.groupby("recipe")["shard"].nunique().to_dict()
-        raise ValueError(f"shards of different recipes (recipe: shards) {n_shards}: rerun make_shards")
-    return shards.drop(columns="recipe").rename(columns={"reason": "pixel_reason", "detail": "pixel_detail"})
+    return index
 
 
-def read_files(indexes: Sequence[Path], shard_images: Sequence[Path]) -> pd.DataFrame:
+def shard_tables(index: pd.DataFrame, shards: Path) -> list[Path]:
+    """The `images` tables of the shards that the index sends images to, all of one recipe, or ValueError.
+
+    shards  folder of the shards
+    """
+    paths = [shards / str(name) / "images.parquet" for name in sorted(index["shard"].dropna().unique())]
+    check_same(
+        [recipe_of(path) for path in paths], "Run make_shards again for the shards of the older recipe"
+    )
+    return paths
+
+
+def cohort_recipe(shard: Path, images: pd.DataFrame) -> Recipe:
+    """The shards' recipe, and whether the images are raw; ValueError where some are and some are not.
+
+    shard  the `images` table of one shard
+    """
+    intents = set(images["intent"].dropna())
+    if len(intents) > 1:
+        raise ValueError(
+            f"images for {' and for '.join(sorted(intents))} are in one cohort: their grey levels are not alike. Set "
+            "read_headers.settings.presentation_intent, and run read_headers again for all intakes"
+        )
+    intent = next(iter(intents), "presentation")  # a header that does not say is taken for that
+    return recipe_of(shard).recipe.then("list_images", {"intent": intent})
+
+
+def read_files(index: pd.DataFrame, shard_images: Sequence[Path]) -> pd.DataFrame:
     """One row per file of the archive, with what its shard says of it.
 
     `reason` is why the file is out, NaN = usable; `level` says by what: `file` (header) or `image` (pixels).
     """
-    index = pd.concat([read_table(path, "index").to_pandas() for path in indexes], ignore_index=True)
     shards = read_shards(shard_images)
     joined: pd.DataFrame = index.drop(columns=["height_px", "width_px"]).merge(
         shards, on=["shard", "image_id"], how="left", validate="many_to_one", indicator="found"
@@ -195,8 +227,8 @@ def read_dataset_labels(dataset: str, path: Path, windows: Windows) -> list[Exam
     return adapter.read_labels(path, windows)
 
 
-def write_frame(path: Path, kind: str, frame: pd.DataFrame) -> None:
-    write_table(path, kind, {str(name): column for name, column in frame.items()})
+def write_frame(path: Path, kind: str, frame: pd.DataFrame, recipe: Recipe | None = None) -> None:
+    write_table(path, kind, {str(name): column for name, column in frame.items()}, recipe)
 
 
 def refuse_empty(images: pd.DataFrame, excluded: pd.DataFrame) -> None:
@@ -216,7 +248,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--indexes", type=Path, nargs="+", required=True, help="index.parquet of each intake")
     parser.add_argument(
-        "--shard-images", type=Path, nargs="+", required=True, help="<shard>/images.parquet of each"
+        "--shards", type=Path, required=True, help="folder of the shards: <shard>/images.parquet of each"
     )
     parser.add_argument(
         "--labels", type=Path, required=True, help="label table, as the dataset's adapter wants"
@@ -240,7 +272,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings(**args.settings)
     pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
     labels = label_frame(read_dataset_labels(args.dataset, args.labels, Windows(**args.windows)), pseudonyms)
-    files = read_files(args.indexes, args.shard_images)
+    index = read_index(args.indexes)
+    shards = shard_tables(index, args.shards)
+    files = read_files(index, shards)
     log.info("%d files, %d labels", len(files), len(labels))
     exams = exam_frame(files, labels, settings.slots)
     exams["reason"] = exam_reasons(exams, settings.rules(bool(labels["follow_up_months"].notna().any())))
@@ -250,7 +284,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     excluded = excluded_rows(files, exams, labels)
     check_sums(files, exams, labels, images, excluded)
     refuse_empty(images, excluded)
-    write_frame(args.images, "images", images)
+    recipe = cohort_recipe(shards[0], files[files["image_id"].isin(images["image_id"])])
+    write_frame(args.images, "images", images, recipe)
     write_frame(args.labels_out, "labels", kept)
     write_frame(args.excluded, "excluded", excluded)
     write_json(args.flow, flow_chart(files, exams, excluded, notes_of(labels, kept, settings)))

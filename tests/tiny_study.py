@@ -80,7 +80,7 @@ def make_tiny_study(root: Path) -> TinyStudy:
     lists = [root / f"lists/tiny-00{n}.csv" for n in range(2)]
     index_archive.main(
         ["--intake", "tiny", "--headers", str(headers), "--key", KEY, "--index", str(index)]
-        + ["--shard-lists", *map(str, lists)]
+        + ["--n-shards", "2", "--lists", str(root / "lists")]
     )
     shard_settings = {
         "holistic_width_px": 32, "holistic_bits": 8, "tile_side_px": 64, "orientation_conflict": "exclude",
@@ -99,7 +99,7 @@ def make_tiny_study(root: Path) -> TinyStudy:
     }  # fmt: skip
     list_images.main(
         ["--indexes", str(index), "--labels", str(labels), "--dataset", "own_archive", "--key", KEY]
-        + ["--shard-images", *(str(study.shards / f.stem / "images.parquet") for f in lists)]
+        + ["--shards", str(study.shards)]
         + [
             "--windows",
             json.dumps(WINDOWS),

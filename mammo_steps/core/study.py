@@ -80,6 +80,13 @@ def _expanded(path: str, repo: Path) -> str:
     return os.path.expanduser(path)  # noqa: PTH111 - Path would lose a trailing slash's meaning in messages
 
 
+def fill_in_paths(config: dict[str, Any], repo: Path) -> None:
+    """Fill in `~` and `${VARIABLES}` where a step is given the path in its settings; changes the config."""
+    network = config["train_holistic"]["network"]
+    if network["imagenet_weights"] is not None:
+        network["imagenet_weights"] = _expanded(network["imagenet_weights"], repo)
+
+
 def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
     """The study that a valid config describes.
 
@@ -88,6 +95,11 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
     Raises StudyError before any job runs.
     """
     _check_sizes(config)
+    if isinstance(config["train_holistic"]["network"]["imagenet_sha256"], int):
+        raise StudyError(
+            "config key `train_holistic.network.imagenet_sha256` was read as a number, and has lost its leading zeros: "
+            "write the checksum in quotes"
+        )
     demo = config["make_demo_cohort"] is not None
     results = f"results/{config['study']}"
     intakes = _intakes(config, repo)
@@ -181,10 +193,8 @@ def _check_files(study: Study, config: dict[str, Any]) -> None:
         for intake in study.intakes.values():
             if not intake.archive.is_dir():
                 raise StudyError(f"intake `{intake.name}`: its archive {intake.archive} is not a folder")
-    elif not Path(config["shards_from"]).is_dir():
-        raise StudyError(
-            f"config key `shards_from`: {config['shards_from']} is not a folder; wanted results/<study>"
-        )
+    else:
+        _check_shards(study, config)
     lesions = [] if config["lesions"] == FROM_DATASET else study.lesions
     for key, files in (("labels", [study.labels]), ("metadata", study.metadata), ("lesions", lesions)):
         for file in files:
@@ -211,6 +221,35 @@ def _check_files(study: Study, config: dict[str, Any]) -> None:
         adapter.read_labels(Path(study.labels), Windows(**config["outcome_windows"]))
     except ValueError as error:
         raise StudyError(f"the label table is wrong, nothing was run.\n{error}") from error
+
+
+def _check_shards(study: Study, config: dict[str, Any]) -> None:
+    """The shards of another study have to be there, and made with this config's settings.
+
+    One shard of each intake is looked at here, all of them by list_images.
+    """
+    from mammo_steps.core.recipe import Marked, check_same
+    from mammo_steps.core.tables import recipe_of
+    from mammo_steps.core.windowing import shard_recipe
+
+    root = Path(study.shard_root)
+    if not root.is_dir():
+        raise StudyError(f"config key `shards_from`: {root} is not a folder; wanted results/<study>")
+    wanted = shard_recipe(config["make_shards"]["settings"])
+    for intake in study.intakes.values():
+        table = root / "shards" / intake.shards[0] / "images.parquet"
+        if not table.is_file():
+            raise StudyError(
+                f"config key `shards_from`: there is no {table}. Run that study first, and give this one its intakes"
+            )
+        remedy = (
+            "Shards are used as they are: set the key as it was there; or remove `shards_from` to make new ones; or, if "
+            "it is one of the rules, run that study again first"
+        )
+        try:
+            check_same([recipe_of(table), Marked("this config", wanted)], remedy)
+        except ValueError as error:
+            raise StudyError(f"config key `shards_from`: {error}") from error
 
 
 def _check_key(path: Path, results: Path) -> None:

@@ -162,8 +162,10 @@ def test_films_go_from_the_archive_to_exact_tiles(films: Path, tmp_path: Path) -
             "a public key of films",
             "--index",
             str(index),
-            "--shard-lists",
-            str(shard_list),
+            "--n-shards",
+            "1",
+            "--lists",
+            str(shard_list.parent),
         ]
     )
     settings = {"holistic_width_px": 488, "holistic_bits": 8, "tile_side_px": 256}

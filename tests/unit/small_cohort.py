@@ -8,6 +8,7 @@ from typing import Any
 
 from mammo_steps.core.ids import Pseudonyms
 from mammo_steps.core.tables import read_table, write_rows
+from mammo_steps.core.windowing import shard_recipe
 from mammo_steps.list_images import main
 
 WINDOWS = {"screen_detected_days": 180, "interval_days": 730, "prior_days": None}
@@ -80,26 +81,28 @@ def shard_rows(index: Iterable[Row], bad_pixels: dict[str, str]) -> list[Row]:
     return rows
 
 
+def write_shard(folder: Path, rows: list[Row], holistic_bits: int = 8) -> None:
+    """A shard's images table, made with some settings."""
+    recipe = shard_recipe({"holistic_bits": holistic_bits})
+    write_rows(folder / "images.parquet", "shard_images", rows, recipe)
+
+
 class Cohort:
     """The step's outputs for some files and labels."""
 
     def __init__(self, folder: Path, intakes: list[list[Row]], labels: list[Row], **more: Any) -> None:
-        indexes, shards = [], []
+        indexes = []
         for number, index in enumerate(intakes):
             indexes.append(folder / str(number) / "index.parquet")
             write_rows(indexes[-1], "index", index)
             for shard in sorted({row["shard"] for row in index if row["shard"]}):
-                shards.append(folder / "shards" / shard / "images.parquet")
                 taken = [row for row in index if row["shard"] == shard]
-                write_rows(shards[-1], "shard_images", shard_rows(taken, more.get("bad_pixels", {})))
-        if not shards:
-            shards.append(folder / "shards/first-000/images.parquet")
-            write_rows(shards[0], "shard_images", [])
+                write_shard(folder / "shards" / shard, shard_rows(taken, more.get("bad_pixels", {})))
         with (folder / "labels.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(labels[0]))
             writer.writeheader()
             writer.writerows(labels)
-        arguments = ["--indexes", *map(str, indexes), "--shard-images", *map(str, shards)]
+        arguments = ["--indexes", *map(str, indexes), "--shards", str(folder / "shards")]
         arguments += ["--labels", str(folder / "labels.csv"), "--dataset", "own_archive", "--key", KEY]
         arguments += ["--windows", json.dumps(WINDOWS)]
         arguments += ["--settings", json.dumps(SETTINGS | more.get("settings", {}))]

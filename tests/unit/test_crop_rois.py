@@ -8,7 +8,7 @@ from tiny_study import ROIS, TinyStudy
 
 from mammo_steps import crop_rois
 from mammo_steps.core.image_store import canvas_of
-from mammo_steps.core.tables import read_table, write_rows
+from mammo_steps.core.tables import read_table, recipe_of, write_rows
 from mammo_steps.core.tiles import TileReader
 from mammo_steps.core.windowing import grey_table
 
@@ -26,7 +26,8 @@ def cut(study: TinyStudy, tmp_path: Path, places: list[tuple[float, float]], set
     shard = study.shards / "tiny-000"
     images = read_table(shard / "images.parquet", "shard_images").to_pylist()[: len(places)]
     rows = [coa_row(image, *place) for image, place in zip(images, places, strict=True)]
-    write_rows(tmp_path / "coas.parquet", "holistic_scores", rows)
+    recipe = recipe_of(shard / "images.parquet").recipe.then("locate_coa", {"top_fraction": 0.01})
+    write_rows(tmp_path / "coas.parquet", "holistic_scores", rows, recipe)
     crop_rois.main(
         ["--coas", str(tmp_path / "coas.parquet"), "--shard-images", str(shard / "images.parquet")]
         + [

@@ -38,7 +38,6 @@ def index(
     headers = [folder / f"headers/{i}.parquet" for i in range(len(chunks))]
     for path, rows in zip(headers, chunks, strict=True):
         write_rows(path, "headers", rows)
-    lists = [folder / f"shards/first-{i:03d}.csv" for i in range(n_shards)]
     main(
         [
             "--intake",
@@ -51,8 +50,10 @@ def index(
             str(limit),
             "--index",
             str(folder / "index.parquet"),
-            "--shard-lists",
-            *map(str, lists),
+            "--n-shards",
+            str(n_shards),
+            "--lists",
+            str(folder / "shards"),
         ]
     )
     found: list[dict[str, Any]] = read_table(folder / "index.parquet", "index").to_pylist()
@@ -203,23 +204,9 @@ def test_chunks_of_different_counts_are_an_error(tmp_path: Path) -> None:
         index(tmp_path, [[header("a"), header("b")], [header("a")]])
 
 
-def test_lists_of_other_names_are_an_error(tmp_path: Path) -> None:
-    write_rows(tmp_path / "0.parquet", "headers", [])
-    with pytest.raises(ValueError, match=r"have to be named second-000.csv to second-000.csv"):
-        main(
-            [
-                "--intake",
-                "second",
-                "--headers",
-                str(tmp_path / "0.parquet"),
-                "--key",
-                KEY,
-                "--index",
-                str(tmp_path / "i"),
-                "--shard-lists",
-                str(tmp_path / "first-000.csv"),
-            ]
-        )
+def test_an_intake_without_a_shard_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--n-shards is 0, wanted 1 or more"):
+        index(tmp_path, [[header("a")]], n_shards=0)
 
 
 def test_an_empty_archive_has_an_empty_index(tmp_path: Path) -> None:
@@ -237,7 +224,7 @@ def test_the_key_may_stand_in_a_file(tmp_path: Path) -> None:
         "--index",
         str(tmp_path / "i.parquet"),
     ]
-    arguments += ["--shard-lists", str(tmp_path / "first-000.csv"), "--key-file", str(tmp_path / "key")]
+    arguments += ["--n-shards", "1", "--lists", str(tmp_path), "--key-file", str(tmp_path / "key")]
     with pytest.raises(FileNotFoundError, match="is missing"):
         main(arguments)
     (tmp_path / "key").write_text(KEY + "\n")

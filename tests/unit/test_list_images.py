@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from small_cohort import FOUR, NAMES, Cohort, files_of, label_of, shard_rows
+from small_cohort import FOUR, NAMES, Cohort, files_of, label_of, shard_rows, write_shard
 
-from mammo_steps.core.tables import write_rows
+from mammo_steps.core.tables import recipe_of, write_rows
 from mammo_steps.list_images import main
 
 
@@ -199,7 +199,7 @@ def test_an_empty_cohort_stops_and_says_why(tmp_path: Path) -> None:
 def test_shards_of_another_run_than_the_index_are_refused(tmp_path: Path) -> None:
     index = files_of("a")
     cohort = Cohort(tmp_path, [index], [label_of("a")])
-    write_rows(tmp_path / "shards/first-000/images.parquet", "shard_images", shard_rows(index[:3], {}))
+    write_shard(tmp_path / "shards/first-000", shard_rows(index[:3], {}))
     with pytest.raises(ValueError, match="send 4 images to shards, the shards hold 3"):
         main(cohort.arguments)
 
@@ -207,10 +207,33 @@ def test_shards_of_another_run_than_the_index_are_refused(tmp_path: Path) -> Non
 def test_shards_of_two_recipes_are_refused(tmp_path: Path) -> None:
     index = files_of("a") + files_of("b", shard="first-001")
     cohort = Cohort(tmp_path, [index], [label_of("a"), label_of("b")])
-    other = [row | {"recipe": "old"} for row in shard_rows(index[4:], {})]
-    write_rows(tmp_path / "shards/first-001/images.parquet", "shard_images", other)
-    with pytest.raises(ValueError, match=r"shards of different recipes .* rerun make_shards"):
+    write_shard(tmp_path / "shards/first-001", shard_rows(index[4:], {}), holistic_bits=16)
+    told = r"in .*first-000.*, \w{12} in .*first-001.*`make_shards.settings.holistic_bits`: 8 and 16. Run make_shards"
+    with pytest.raises(ValueError, match=told):
         main(cohort.arguments)
+
+
+def test_shards_of_an_older_version_bear_no_recipe_and_are_refused(tmp_path: Path) -> None:
+    index = files_of("a")
+    cohort = Cohort(tmp_path, [index], [label_of("a")])
+    write_rows(tmp_path / "shards/first-000/images.parquet", "shard_images", shard_rows(index, {}))
+    with pytest.raises(ValueError, match="first-000/images.parquet bears no intensity recipe"):
+        main(cohort.arguments)
+
+
+def test_the_cohorts_recipe_is_that_of_its_shards_and_of_the_kind_of_images(tmp_path: Path) -> None:
+    Cohort(tmp_path / "a", [files_of("a")], [label_of("a")])
+    Cohort(tmp_path / "b", [files_of("a", intent="processing")], [label_of("a")])
+    plain, raw = (recipe_of(tmp_path / name / "images.parquet").recipe for name in "ab")
+    assert plain.first(1) == raw.first(1) == recipe_of(tmp_path / "a/shards/first-000/images.parquet").recipe
+    assert plain.parts[1] == ("list_images", {"intent": "presentation"})
+    assert raw.parts[1] == ("list_images", {"intent": "processing"})
+
+
+def test_raw_and_processed_images_are_not_mixed(tmp_path: Path) -> None:
+    mixed = files_of("a", intent="processing") + files_of("b", intent="presentation")
+    with pytest.raises(ValueError, match="images for presentation and for processing are in one cohort"):
+        Cohort(tmp_path, [mixed], [label_of("a"), label_of("b")])
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_study import COMPUTE, LOCATE, TinyStudy
+from torch import nn
 
 from mammo_steps import locate_coa
 from mammo_steps.core.network import NetworkSettings, save_network, start_network
-from mammo_steps.core.tables import read_table, write_table
+from mammo_steps.core.tables import read_table, recipe_of, write_table
+
+
+def save_as_trained(network: nn.Module, study: TinyStudy, path: Path) -> None:
+    """As if train_holistic had made it from the study's images."""
+    recipe = recipe_of(study.cohort("images.parquet")).recipe.then("train_holistic", {"crop": "centre"})
+    facts = {"backbone": "resnet10", "input_px": 32, "crop": "centre", **recipe.metadata()}
+    save_network(network, facts, path)
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tiny_study: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    network = start_network(NetworkSettings("resnet10"), 1)
-    save_network(network, {"backbone": "resnet10", "input_px": 32, "crop": "centre"}, path)
+    save_as_trained(start_network(NetworkSettings("resnet10"), 1), tiny_study, path)
     return path
 
 
@@ -61,7 +68,8 @@ def test_swapped_labels_give_identical_coas(tiny_study: TinyStudy, model: Path, 
     images["outcome"] = (
         images["outcome"].map({"normal": "screen_detected", "screen_detected": "normal"}).fillna("benign")
     )
-    write_table(tmp_path / "images.parquet", "images", {name: images[name] for name in images})
+    recipe = recipe_of(tiny_study.cohort("images.parquet")).recipe
+    write_table(tmp_path / "images.parquet", "images", {name: images[name] for name in images}, recipe)
     swapped = locate(tiny_study, model, tmp_path / "swapped.parquet", images=tmp_path / "images.parquet")
     assert found.equals(swapped)
 
@@ -91,9 +99,7 @@ def test_a_network_without_gradients_gives_the_breasts_centroid(
 ) -> None:
     network = start_network(NetworkSettings("resnet10"), 1)
     network.fc.weight.data.zero_()
-    save_network(
-        network, {"backbone": "resnet10", "input_px": 32, "crop": "centre"}, tmp_path / "m.safetensors"
-    )
+    save_as_trained(network, tiny_study, tmp_path / "m.safetensors")
     found = locate(tiny_study, tmp_path / "m.safetensors", tmp_path / "coas.parquet")
     images = read_table(tiny_study.cohort("images.parquet"), "images").to_pandas()
     both = found.merge(images, on="image_id")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mammo_steps.core.tables import read_table, write_rows
+from mammo_steps.core.recipe import Recipe
+from mammo_steps.core.tables import read_table, recipe_of, write_rows
 from mammo_steps.score_exams import Settings, main
 
 Row = dict[str, Any]
@@ -31,6 +32,12 @@ class Study:
         self.images: list[Row] = []
         self.holistic: dict[int, list[Row]] = {0: [], 1: []}
         self.attention: dict[int, list[Row]] = {0: [], 1: []}
+        cohort_recipe = Recipe().then("make_shards", {"holistic_bits": 8})
+        holistic_recipe = cohort_recipe.then("locate_coa", {"top_fraction": 0.01})
+        attention_recipe = holistic_recipe.then("crop_rois", {"bits": 8})
+        self.recipes: dict[str, Recipe | None] = {"images": cohort_recipe}  # of each table by its name
+        for fold in (0, 1):
+            self.recipes |= {f"holistic{fold}": holistic_recipe, f"attention{fold}": attention_recipe}
         cohort = {
             "shard": "s",
             "outcome": "normal",
@@ -57,13 +64,13 @@ class Study:
 
     def score(self) -> dict[str, Row]:
         write_rows(self.folder / "exams.parquet", "exams", self.exams)
-        write_rows(self.folder / "images.parquet", "images", self.images)
+        write_rows(self.folder / "images.parquet", "images", self.images, self.recipes["images"])
         arguments = [f"--{name}={self.folder / name}.parquet" for name in ("exams", "images")]
         for model, tables in (("holistic", self.holistic), ("attention", self.attention)):
             arguments.append(f"--{model}")
             for fold, rows in tables.items():
                 arguments.append(str(self.folder / f"{model}{fold}.parquet"))
-                write_rows(Path(arguments[-1]), f"{model}_scores", rows)
+                write_rows(Path(arguments[-1]), f"{model}_scores", rows, self.recipes[f"{model}{fold}"])
         out = self.folder / "scores.parquet"
         main([*arguments, "--settings", '{"aggregation": "sum"}', "--out", str(out)])
         return {row["exam_id"]: row for row in read_table(out, "exam_scores").to_pylist()}
@@ -150,7 +157,7 @@ def test_a_woman_in_test_and_in_training_of_one_fold_stops_the_run(study: Study)
 
 
 def test_the_same_fold_given_twice_stops_the_run(study: Study) -> None:
-    study.holistic[2] = study.holistic[0]
+    study.holistic[2], study.recipes["holistic2"] = study.holistic[0], study.recipes["holistic0"]
     with pytest.raises(ValueError, match="4 images have more than one test margin"):
         study.score()
 
@@ -178,3 +185,40 @@ def test_an_exam_without_images_stops_the_run(study: Study) -> None:
 def test_another_aggregation_is_refused() -> None:
     with pytest.raises(ValueError, match="aggregation is 'max', wanted sum"):
         Settings("max")
+
+
+def test_the_scores_bear_the_whole_recipe(study: Study) -> None:
+    study.score()
+    assert recipe_of(study.folder / "scores.parquet").recipe == study.recipes["attention0"]
+
+
+@pytest.mark.parametrize("table", ["holistic1", "attention1", "images"])
+def test_score_tables_of_different_recipes_are_refused(study: Study, table: str) -> None:
+    recipe = study.recipes[table]
+    assert recipe is not None
+    bits = Recipe().then("make_shards", {"holistic_bits": 16})
+    study.recipes[table] = Recipe((*bits.parts, *recipe.parts[1:]))
+    with pytest.raises(
+        ValueError, match=rf"{table}.parquet.* `make_shards.holistic_bits`: (8 and 16|16 and 8)"
+    ):
+        study.score()
+
+
+def test_an_attention_model_on_other_coas_than_the_holistic_scores_is_refused(study: Study) -> None:
+    cohort = study.recipes["images"]
+    assert cohort is not None
+    other = cohort.then("locate_coa", {"top_fraction": 0.5}).then("crop_rois", {"bits": 8})
+    study.recipes |= {"attention0": other, "attention1": other}
+    with pytest.raises(
+        ValueError, match=r"`locate_coa.top_fraction`: 0.5 and 0.01. Run the folds' attention model"
+    ):
+        study.score()
+
+
+@pytest.mark.parametrize("table", ["holistic0", "attention1", "images"])
+def test_a_score_table_without_a_recipe_is_refused(study: Study, table: str) -> None:
+    study.recipes[table] = None
+    with pytest.raises(
+        ValueError, match=rf"{table}.parquet bears no intensity recipe: an older version wrote it"
+    ):
+        study.score()

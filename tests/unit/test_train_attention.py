@@ -9,7 +9,7 @@ from tiny_study import ATTENTION, COMPUTE, TinyStudy
 
 from mammo_steps import train_attention
 from mammo_steps.core.network import load_network, read_facts
-from mammo_steps.core.tables import write_rows
+from mammo_steps.core.tables import recipe_of, write_rows
 
 
 def test_the_attention_model_starts_from_the_folds_holistic_weights(
@@ -37,7 +37,7 @@ def test_a_missing_roi_of_a_positive_stops_the_training(
 ) -> None:
     (tmp_path / "rois").mkdir()
     for file in (fold_0 / "attention/fold0/rois").iterdir():
-        write_rows(tmp_path / "rois" / file.name, "rois", [])
+        write_rows(tmp_path / "rois" / file.name, "rois", [], recipe_of(file).recipe)
     with pytest.raises(ValueError, match="images have no ROI"):
         train_attention.main(
             [*tiny_study.cohort_flags(), "--rois", str(tmp_path / "rois"), "--fold", "0", "--seed", "1"]

@@ -13,7 +13,7 @@ from tiny_study import COMPUTE, HOLISTIC, TinyStudy
 from mammo_steps import train_holistic
 from mammo_steps.core.cohort import fold_images, pool_of, targets_of, validation_of
 from mammo_steps.core.network import read_facts
-from mammo_steps.core.tables import RowGroupWriter, read_table, write_table
+from mammo_steps.core.tables import RowGroupWriter, read_table, recipe_of, write_table
 
 
 def train(study: TinyStudy, out: Path, *, images: Path | None = None, shards: Path | None = None) -> bytes:
@@ -78,7 +78,8 @@ def with_permuted_test_labels(study: TinyStudy, path: Path) -> None:
     assert flipped.notna().any()
     images.loc[test, "target"] = flipped
     images.loc[test, "outcome"] = images.loc[test, "outcome"].to_numpy()[::-1]
-    write_table(path, "images", {name: images[name] for name in images})
+    recipe = recipe_of(study.cohort("images.parquet")).recipe
+    write_table(path, "images", {name: images[name] for name in images}, recipe)
 
 
 def test_permuting_the_test_folds_labels_changes_no_weight(
@@ -97,7 +98,8 @@ def with_other_test_pixels(study: TinyStudy, shards: Path) -> int:
     for folder in study.shards.iterdir():
         (shards / folder.name).mkdir(parents=True)
         shutil.copy(folder / "images.parquet", shards / folder.name)
-        with RowGroupWriter(shards / folder.name / "holistic.parquet", "holistic", "lz4") as writer:
+        recipe = recipe_of(folder / "holistic.parquet").recipe
+        with RowGroupWriter(shards / folder.name / "holistic.parquet", "holistic", "lz4", recipe) as writer:
             for row in pq.read_table(folder / "holistic.parquet").to_pylist():
                 if row["image_id"] in test:
                     replaced += 1
@@ -117,7 +119,8 @@ def test_replacing_the_test_folds_pixels_changes_no_weight(
 def test_a_fold_without_positives_is_refused(tiny_study: TinyStudy, tmp_path: Path) -> None:
     images = read_table(tiny_study.cohort("images.parquet"), "images").to_pandas()
     images["target"] = images["target"].replace({1: 0})
-    write_table(tmp_path / "images.parquet", "images", {name: images[name] for name in images})
+    recipe = recipe_of(tiny_study.cohort("images.parquet")).recipe
+    write_table(tmp_path / "images.parquet", "images", {name: images[name] for name in images}, recipe)
     with pytest.raises(ValueError, match="fold 0: 0 positive images"):
         train(tiny_study, tmp_path, images=tmp_path / "images.parquet")
     assert not (tmp_path / "model.safetensors").exists()

@@ -9,8 +9,9 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
+from mammo_steps.core.recipe import differences
 from mammo_steps.core.voi_choice import tiles_and_voi, voi_from_dataset
-from mammo_steps.core.windowing import Voi, apply_table, grey_table, recipe_hash
+from mammo_steps.core.windowing import RECIPE, Voi, apply_table, grey_table, shard_recipe
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)  # every 12-bit value once
 
@@ -211,4 +212,32 @@ def test_the_table_is_looked_up_exactly(bits: int) -> None:
 
 
 def test_the_recipe_changes_with_every_setting_and_not_with_their_order() -> None:
-    assert recipe_hash({"a": 1, "b": 2}) == recipe_hash({"b": 2, "a": 1}) != recipe_hash({"a": 1, "b": 3})
+    one, same, other = (shard_recipe(s).hash for s in ({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1, "b": 3}))
+    assert one == same != other
+
+
+def test_the_recipe_changes_with_the_version_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = shard_recipe({"a": 1})
+    monkeypatch.setitem(RECIPE, "version", 99)
+    assert differences(one, shard_recipe({"a": 1})) == "`make_shards.rules.version`: 1 and 99"
+
+
+def test_other_grey_levels_need_a_new_version_of_the_rules() -> None:
+    """A value here changes only together with RECIPE["version"], or old shards and weights pass as new ones."""
+    kinds = [
+        Voi("linear", center=2000, width=1000),
+        Voi("linear_exact", slope=2.0, intercept=-10.0, center=2000, width=1000, padding=(0, 5)),
+        Voi("sigmoid", center=2000, width=1000, invert=True),
+        Voi("lut", lut=(0, 10, 40, 90), lut_first=7, lut_bits=7),
+        Voi("percentile", center=300.5, width=20.0),
+    ]
+    values = [3, 8, 300, 1700, 2100, 5000]
+    found = {kind.kind: grey_table(kind, 8)[values].tolist() for kind in kinds}
+    assert RECIPE["version"] == 1
+    assert found == {
+        "linear": [0, 0, 0, 51, 153, 255],  # 1700: (1700 - 1999.5) / 999 + 0.5 = 0.2002 of 255
+        "linear_exact": [0, 0, 0, 255, 255, 255],
+        "sigmoid": [255, 255, 255, 196, 102, 0],  # 1700: 1 - 1 / (1 + exp(1.2)) = 0.7685 of 255
+        "lut": [0, 20, 181, 181, 181, 181],  # 8: 10 / 127 of 255
+        "percentile": [0, 0, 121, 255, 255, 255],  # 300: 0.5 - 0.5 / 20 = 0.475 of 255
+    }

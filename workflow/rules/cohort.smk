@@ -43,11 +43,12 @@ rule list_images:
         settings=settings("list_images"),
         windows=settings("outcome_windows"),
         dataset=config["dataset"],
+        shards=f"{SHARD_ROOT}/shards",
         key=KEY,
     shell:
         """
         {PYTHON:q} -m mammo_steps.list_images \
-            --indexes {input.indexes:q} --shard-images {input.shard_images:q} \
+            --indexes {input.indexes:q} --shards {params.shards:q} \
             --labels {input.labels:q} --dataset {params.dataset} {params.key} --settings {params.settings:q} \
             --windows {params.windows:q} --images {output.images:q} --labels-out {output.labels:q} \
             --excluded {output.excluded:q} --flow {output.flow:q} &>{log:q}

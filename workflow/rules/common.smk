@@ -16,7 +16,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 from mammo_steps.core.fingerprint import code_fingerprint, defines
-from mammo_steps.core.study import StudyError, check_study, read_config
+from mammo_steps.core.study import StudyError, check_study, fill_in_paths, read_config
 
 
 def stop(error):
@@ -30,6 +30,7 @@ config.clear()
 config.update(read_config(REPO / "config"))
 update_config(config, given)
 validate(config, "../schemas/config.schema.yaml")
+fill_in_paths(config, REPO)
 
 PYTHON = sys.executable
 try:

@@ -41,16 +41,13 @@ rule index_archive:
         log_of("index_archive", "intake"),
     params:
         code=code("index_archive"),
-        lists=lambda wildcards: [
-            f"{P}/intakes/{wildcards.intake}/shards/{shard}.csv"
-            for shard in INTAKES[wildcards.intake].shards
-        ],
+        n_shards=lambda wildcards: INTAKES[wildcards.intake].n_shards,
         key=KEY,
     shell:
         """
         {PYTHON:q} -m mammo_steps.index_archive \
             --intake {wildcards.intake} --headers {input.headers:q} {params.key} \
-            --index {output.index:q} --shard-lists {params.lists:q} &>{log:q}
+            --index {output.index:q} --n-shards {params.n_shards} --lists {output.lists:q} &>{log:q}
         """
 
 

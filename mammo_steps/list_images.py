@@ -26,7 +26,6 @@ from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.labels import ExamLabel, LabelReader, Windows
 from mammo_steps.core.recipe import Recipe, check_same
 from mammo_steps.core.steps import json_object, start_logging
-from mammo_steps.core.columns import TABLES
 from mammo_steps.core.tables import read_table, recipe_of, schema, write_table
 from mammo_steps.core.terms import LATERALITIES, Outcome, Reason
 

@@ -219,7 +219,7 @@ def prepared(
     for image, result in zip(listed, results, strict=True):
         if isinstance(result, Lost):
             log.warning("image %s is given up: decoding it %s", image.image_id, result.why)
-            row = {"image_id": image.image_id, "recipe": recipe_hash(asdict(settings))}
+            row = {"image_id": image.image_id, "recipe": shard_recipe(asdict(settings)).hash}
             yield Prepared(row | {"reason": Reason.UNDECODABLE, "detail": f"decoding it {result.why}"})
         else:
             yield result

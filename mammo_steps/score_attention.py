@@ -13,7 +13,6 @@ from mammo_steps.core.inference import Scoring, score_images
 from mammo_steps.core.network import load_network, read_facts, weights_recipe
 from mammo_steps.core.recipe import Recipe, check_follows
 from mammo_steps.core.steps import json_object, start_logging
-from mammo_steps.core.columns import TABLES
 from mammo_steps.core.tables import read_table, recipe_of, write_rows
 
 log = logging.getLogger("score_attention")

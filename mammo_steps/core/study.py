@@ -243,8 +243,8 @@ def _check_shards(study: Study, config: dict[str, Any]) -> None:
                 f"config key `shards_from`: there is no {table}. Run that study first, and give this one its intakes"
             )
         remedy = (
-            "Shards are used as they are: set the key as it was there; or remove `shards_from` to make new ones; or, if "
-            "it is one of the rules, run that study again first"
+            "Shards are used as they are: set the key as it was there; or remove `shards_from` to make new ones; or, "
+            "if it is one of the rules, run that study again first"
         )
         try:
             check_same([recipe_of(table), Marked("this config", wanted)], remedy)

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.files import replacing
-from mammo_steps.core.columns import TABLES
 from mammo_steps.core.recipe import Marked, Recipe
 
 _TYPES = {

@@ -47,7 +47,7 @@ _GONE = (FileNotFoundError, PermissionError, IsADirectoryError)  # a dead link, 
 
 
 def files_below(folder: Path, wanted: Callable[[str], bool]) -> Iterator[str]:
-    """Paths below a folder (posix) of the files that are `wanted`, by name in each folder; and locked folders.
+    """Paths below a folder (posix) of the files that are `wanted`, and of locked folders, in their order.
 
     Links are followed, but not in circles. Files that are not wanted are not touched.
     """
@@ -62,29 +62,30 @@ def _walk(
     if here in above:
         return
     try:
-        found = sorted(_entries(folder, below, wanted))
+        names = sorted(_names(folder, below, wanted))
     except PermissionError:
         if wanted(below.rstrip("/")):
             yield below.rstrip("/")
         return
-    for path, is_folder in found:
-        if is_folder:
-            yield from _walk(folder / path.removeprefix(below), f"{path}/", wanted, above | {here})
+    for name in names:
+        if name.endswith("/"):
+            yield from _walk(folder / name, below + name, wanted, above | {here})
         else:
-            yield path
+            yield below + name
 
 
-def _entries(folder: Path, below: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bool]]:
-    """(path, is it a folder) of the folders and the wanted files in a folder."""
+def _names(folder: Path, below: str, wanted: Callable[[str], bool]) -> Iterator[str]:
+    """The names of a folder's folders, with a `/` behind, and of its wanted files."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            path = f"{below}{entry.name}"
             try:
                 is_folder = entry.is_dir()  # asks the disk for links alone
             except OSError:  # a link to itself
                 is_folder = False
-            if is_folder or (entry.name != _NOT_OF_THE_ARCHIVE and wanted(path)):
-                yield path, is_folder
+            if is_folder:
+                yield f"{entry.name}/"
+            elif entry.name != _NOT_OF_THE_ARCHIVE and wanted(below + entry.name):
+                yield entry.name
 
 
 def chunk_of(relative: str, n_chunks: int) -> int:

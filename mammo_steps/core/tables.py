@@ -151,7 +151,7 @@ class RowGroupWriter:
 
 @contextmanager
 def batch_writer(
-    path: Path, kind: str, rows_per_group: int = 20_000
+    path: Path, kind: str, rows_per_group: int = 10_000
 ) -> Iterator[Callable[[Mapping[str, Sequence[Any]]], None]]:
     """Yield a function that adds rows, as columns of one length, to a table of any length with flat memory.
 

@@ -131,13 +131,13 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
 
 
 def test_files_of_other_chunks_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("b/x", "a", "c", "b/a"):
+    for name in ("b/x", "a", "b.c", "b/a"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     asked: list[Path] = []
     stat = Path.stat
     monkeypatch.setattr(Path, "stat", lambda path, **kw: asked.append(path) or stat(path, **kw))
-    assert list(files_below(tmp_path, lambda path: path != "a")) == ["b/a", "b/x", "c"]
+    assert list(files_below(tmp_path, lambda path: path != "a")) == ["b.c", "b/a", "b/x"]
     assert asked == [tmp_path, tmp_path / "b"]
 
 

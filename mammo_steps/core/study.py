@@ -97,7 +97,7 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
     _check_sizes(config)
     if isinstance(config["train_holistic"]["network"]["imagenet_sha256"], int):
         raise StudyError(
-            "config key `train_holistic.network.imagenet_sha256` was read as a number, and has lost its leading zeros: "
+            "config key `train_holistic.network.imagenet_sha256` was read as a number (leading zeros are then lost): "
             "write the checksum in quotes"
         )
     demo = config["make_demo_cohort"] is not None
@@ -243,8 +243,8 @@ def _check_shards(study: Study, config: dict[str, Any]) -> None:
                 f"config key `shards_from`: there is no {table}. Run that study first, and give this one its intakes"
             )
         remedy = (
-            "Shards are used as they are: set the key as it was there; or remove `shards_from` to make new ones; or, "
-            "if it is one of the rules, run that study again first"
+            "Shards are used as they are: set the key as it was there, or remove `shards_from` to make new ones; if it "
+            "is one of the rules, run that study again first"
         )
         try:
             check_same([recipe_of(table), Marked("this config", wanted)], remedy)

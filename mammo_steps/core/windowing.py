@@ -32,6 +32,7 @@ RECIPE = {
     "voi": "lut before window; NORMAL or first",
     "fallback_quantiles": [LOW_QUANTILE, HIGH_QUANTILE],
     "resize": "window, then area mean",
+    "orientation": "chest wall left, by the pixels where they are clear, else by the header",
 }
 
 Table = np.ndarray[tuple[int], np.dtype[Any]]

@@ -231,3 +231,9 @@ def test_the_key_may_stand_in_a_file(tmp_path: Path) -> None:
     main(arguments)
     (row,) = read_table(tmp_path / "i.parquet", "index").to_pylist()
     assert row["exam_id"] == PSEUDONYMS.exam("E1")
+
+
+def test_three_thousand_shard_lists_are_written(tmp_path: Path) -> None:
+    rows = index(tmp_path, [[header(str(n), exam=f"E{n:04d}") for n in range(3000)]], n_shards=3000)
+    assert len({row["shard"] for row in rows}) == 3000 == len(list((tmp_path / "shards").iterdir()))
+    assert len(read_list(tmp_path / "shards/first-2999.csv")) == 1

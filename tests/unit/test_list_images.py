@@ -248,3 +248,14 @@ def test_an_archive_without_any_mammogram_stops_and_says_why(tmp_path: Path) -> 
     bad = {"file_id": "f1", "file_bytes": 1, "shard": None, "reason": "not_dicom"}
     with pytest.raises(ValueError, match=r"no exam is left.*file not_dicom 1"):
         Cohort(tmp_path, [[bad]], [label_of("a")])
+
+
+@pytest.mark.long
+def test_three_thousand_shards_are_joined(tmp_path: Path) -> None:
+    rows = [row for n in range(3000) for row in files_of(f"e{n}", shard=f"first-{n:03d}")]
+    cohort = Cohort(tmp_path, [rows], [label_of(f"e{n}") for n in range(3000)])
+    assert len(cohort.images) == 12000 and {row["shard"] for row in cohort.images} >= {
+        "first-000",
+        "first-2999",
+    }
+    assert sum(map(len, cohort.arguments)) < 2000

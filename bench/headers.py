@@ -142,10 +142,10 @@ def read_headers(archive: Path, headers: Path, workers: int) -> dict[str, float]
 
 
 def index_archive(headers: Path, n_files: int) -> dict[str, float]:
-    lists = [str(headers.parent / f"lists/bench-{n:03d}.csv") for n in range(-(-n_files // IMAGES_PER_SHARD))]
     return run_step(
         "index_archive", "--intake", "bench", "--headers", str(headers), "--key", "a key for benchmarks only",
-        "--index", str(headers.parent / "index.parquet"), "--shard-lists", *lists,
+        "--index", str(headers.parent / "index.parquet"), "--lists", str(headers.parent / "lists"),
+        "--n-shards", str(-(-n_files // IMAGES_PER_SHARD)),
     )  # fmt: skip
 
 

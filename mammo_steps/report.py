@@ -8,21 +8,16 @@ import argparse
 import base64
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from mammo_steps.core.exam_scores import MODELS
 from mammo_steps.core.files import write_text
 from mammo_steps.core.localisation import LOCATOR_NAMES
 from mammo_steps.core.number_text import read_csv
-from mammo_steps.core.plots import INK, PAPER
+from mammo_steps.core.page import inline_svg, render
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.table1 import ENDPOINT_NAMES, NAMES, NOTES, SYNTHETIC, VARIANT_NAMES, VARIANTS
 from mammo_steps.core.table1 import PAPER as PAPER_AUCS
@@ -42,52 +37,6 @@ class Settings:
 
     study: str
     synthetic: bool
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Fixed digits, thousands apart; a dash for None."""
-    return "\N{EN DASH}" if value is None else f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    return "\N{EN DASH}" if value is None else f"{100 * value:.{digits}f}\N{NARROW NO-BREAK SPACE}%"
-
-
-def p_value(value: float | None) -> str:
-    if value is None:
-        return "\N{EN DASH}"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def words(text: str | None) -> str:
-    """A value of a closed set as people write it."""
-    if text is None:
-        return "not known"
-    return text.replace("screen_detected", "screen-detected").replace("_", " ")
-
-
-def typeset(text: str) -> str:
-    """Typographic apostrophes."""
-    return text.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
-
-
-def inline_svg(text: str, name: str) -> Markup:
-    """An SVG file as part of the page: its ink is the page's, its ids its own, its size the column's.
-
-    ValueError if it is not an SVG or could run anything.
-    """
-    root = ElementTree.fromstring(text)
-    tags = {str(element.tag).rpartition("}")[2] for element in root.iter()}
-    handlers = [key for element in root.iter() for key in element.attrib if key.lower().startswith("on")]
-    if not root.tag.endswith("}svg") or tags & {"script", "foreignObject", "a"} or handlers:
-        raise ValueError(f"figure {name}: not a plain SVG; run draw_figures again")
-    body = text[text.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r'(<svg\b[^>]*?) width="[^"]*" height="[^"]*"', r"\1", body, count=1)
-    body = re.sub(r'(<svg\b[^>]*?) height="[^"]*"([^>]*?) width="[^"]*"', r"\1\2", body, count=1)
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
-    body = re.sub(r'(url\(|href=")#([^")]+)', rf"\1#{name}-\2", body)
-    return Markup(body.replace(PAPER, "none").replace(INK, "currentColor"))
 
 
 def read_figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -207,16 +156,6 @@ def provenance(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def render(values: Mapping[str, Any], template: Path = TEMPLATE) -> str:
-    """The page; everything in `values` is escaped, a name that is missing is an error."""
-    loader = FileSystemLoader(template.parent)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {f.__name__: f for f in (number, percent, p_value, words, typeset)}
-    return environment.get_template(template.name).render(values) + "\n"
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--flow", type=Path, required=True, help="cohort/flow.json")
@@ -257,7 +196,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             "crops": read_csv(args.crop_audit, ()),
             "figures": read_figures(args.figures),
             "provenance": provenance([json.loads(run.read_text(encoding="utf-8")) for run in args.runs]),
-        }
+        },
+        TEMPLATE,
     )
     write_text(args.report, page)
     log.info("%s: %d kB", args.report, len(page) // 1024)

@@ -6,17 +6,9 @@ import pytest
 
 from mammo_steps.core.files import write_json, write_text
 from mammo_steps.core.localisation import COLUMNS
+from mammo_steps.core.page import inline_svg, number, p_value, percent
 from mammo_steps.core.plots import INK, PAPER
-from mammo_steps.report import (
-    excluded_by_outcome,
-    flow_steps,
-    inline_svg,
-    main,
-    number,
-    p_value,
-    percent,
-    provenance,
-)
+from mammo_steps.report import excluded_by_outcome, flow_steps, main, provenance
 
 MODELS = ("holistic", "attention", "ensemble", "reader_1", "reader_2", "one_reader", "two_readers")
 ENDPOINTS = ("screen_detected", "screen_detected_or_interval", "interval")

@@ -10,72 +10,29 @@ Every file, exam and label that is out stands in the `excluded` table with one r
 """
 
 import argparse
-import importlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from mammo_steps.core.cohort_settings import CohortSettings
 from mammo_steps.core.columns import TABLES
-from mammo_steps.core.eligibility import Rules, best_first, exam_frame, exam_reasons
+from mammo_steps.core.eligibility import exam_frame, exam_reasons, without_extra_images
 from mammo_steps.core.files import write_json
 from mammo_steps.core.flow import check_sums, excluded_rows, flow_chart
 from mammo_steps.core.ids import Pseudonyms, read_key
-from mammo_steps.core.labels import ExamLabel, LabelReader, Windows
+from mammo_steps.core.label_frame import label_frame, read_dataset_labels
+from mammo_steps.core.labels import Windows
 from mammo_steps.core.recipe import Recipe, check_same
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import read_table, recipe_of, schema, write_table
-from mammo_steps.core.terms import LATERALITIES, Outcome, Reason
+from mammo_steps.core.terms import Outcome, Reason
 
 log = logging.getLogger("list_images")
 
 FROM_SHARD = ("height_px", "width_px", "breast_area_px", "breast_row", "breast_col", "flipped",
               "holistic_row_group", "holistic_height_px", "holistic_width_px")  # fmt: skip
-SCORES = ("reader_1_left", "reader_1_right", "reader_2_left", "reader_2_right")
-IN_TRAINING = ("negative", "leave_out")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What an exam of the cohort is.
-
-    views                 expected once for each breast
-    extra_images          an exam with more images than that: "exclude" it (the paper), or keep the "best" image
-                          of each view, see `core.eligibility.best_first`
-    age_range             first and last age in years, or null
-    follow_up_months      follow-up that `normal` needs, or else a later cancer-free exam; null = none. A
-                          label table without follow-up is taken at its word
-    interval_in_training  "negative" (the paper) or "leave_out"
-    prior_in_training     the same for exams before a later cancer
-    """
-
-    views: Sequence[str]
-    extra_images: str
-    age_range: Sequence[float] | None
-    follow_up_months: float | None
-    interval_in_training: str
-    prior_in_training: str
-
-    def __post_init__(self) -> None:
-        if self.extra_images not in ("exclude", "best"):
-            raise ValueError(f"extra_images is {self.extra_images!r}, wanted exclude or best")
-        for value in (self.interval_in_training, self.prior_in_training):
-            if value not in IN_TRAINING:
-                raise ValueError(f"..._in_training is {value!r}, wanted one of {', '.join(IN_TRAINING)}")
-
-    @property
-    def slots(self) -> list[str]:
-        """The images of a complete exam, such as L-CC."""
-        return [f"{laterality}-{view}" for laterality in LATERALITIES for view in self.views]
-
-    def rules(self, has_follow_up: bool) -> Rules:
-        return Rules(
-            age_range=None if self.age_range is None else (self.age_range[0], self.age_range[1]),
-            follow_up_months=self.follow_up_months if has_follow_up else None,
-            n_images=len(self.slots) if self.extra_images == "exclude" else None,
-        )
 
 
 def read_shards(paths: Sequence[Path]) -> pd.DataFrame:
@@ -150,23 +107,7 @@ def read_files(index: pd.DataFrame, shard_images: Sequence[Path]) -> pd.DataFram
     return joined.drop(columns=["found", "pixel_reason", "pixel_detail"])
 
 
-def label_frame(labels: Sequence[ExamLabel], pseudonyms: Pseudonyms) -> pd.DataFrame:
-    """The labels by hashed exam_id; `row` is the line in the source."""
-    texts = {"outcome": "str", "cancer_laterality": "str"}
-    numbers = dict.fromkeys((*SCORES, "follow_up_months"), "float64")
-    frame = pd.DataFrame([vars(label) for label in labels]).astype(texts | numbers)
-    frame["exam_id"] = [pseudonyms.exam(label.exam_id) for label in labels]
-    frame["patient_id"] = [pseudonyms.patient(label.patient_id) for label in labels]
-    again = frame["exam_id"].duplicated(keep=False)
-    if again.any():
-        raise ValueError(
-            f"label table: {int(again.sum())} rows share an exam with another, such as lines "
-            f"{frame.loc[again, 'row'].head(10).tolist()}; wanted one row per exam"
-        )
-    return frame.rename(columns={"patient_id": "label_patient_id"}).set_index("exam_id")
-
-
-def training_targets(images: pd.DataFrame, settings: Settings) -> pd.Series:
+def training_targets(images: pd.DataFrame, settings: CohortSettings) -> pd.Series:
     """1, 0 or NaN per image; needs its outcome, laterality and the exam's cancer_laterality."""
     outcome, side = images["outcome"], images["cancer_laterality"]
     zero = [Outcome.NORMAL, Outcome.BENIGN]
@@ -178,18 +119,8 @@ def training_targets(images: pd.DataFrame, settings: Settings) -> pd.Series:
     return targets.mask((outcome == Outcome.SCREEN_DETECTED) & affected, 1.0)
 
 
-def without_extra_images(files: pd.DataFrame, exams: pd.DataFrame, slots: Sequence[str]) -> pd.DataFrame:
-    """The files with all but the best image of each view of the cohort's exams out, as extra images."""
-    of_cohort = files["exam_id"].isin(exams.index[exams["reason"].isna()])
-    usable = files[files["reason"].isna() & of_cohort]
-    ranked = best_first(usable[usable["slot"].isin(slots)])
-    keep = ranked.drop_duplicates(["exam_id", "slot"]).index
-    extra = usable.index.difference(keep)
-    return files.assign(reason=files["reason"].mask(files.index.isin(extra), Reason.EXTRA_IMAGES.value))
-
-
 def cohort_tables(
-    files: pd.DataFrame, exams: pd.DataFrame, settings: Settings
+    files: pd.DataFrame, exams: pd.DataFrame, settings: CohortSettings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(`images`, `labels`) of the cohort, sorted by id."""
     kept = exams[exams["reason"].isna()].rename_axis("exam_id").reset_index()
@@ -200,7 +131,7 @@ def cohort_tables(
     return images[list(TABLES["images"])], kept[list(TABLES["labels"])].sort_values("exam_id")
 
 
-def notes_of(labels: pd.DataFrame, kept: pd.DataFrame, settings: Settings) -> list[str]:
+def notes_of(labels: pd.DataFrame, kept: pd.DataFrame, settings: CohortSettings) -> list[str]:
     """What a reader of the flow chart has to know beside the numbers."""
     notes = []
     if settings.follow_up_months is not None and labels["follow_up_months"].isna().all():
@@ -218,12 +149,6 @@ def notes_of(labels: pd.DataFrame, kept: pd.DataFrame, settings: Settings) -> li
             "cancer, or were followed by a cancer-free exam, could not be told."
         )
     return notes
-
-
-def read_dataset_labels(dataset: str, path: Path, windows: Windows) -> list[ExamLabel]:
-    """The labels as the adapter `mammo_steps.datasets.<dataset>` reads them."""
-    adapter: LabelReader = importlib.import_module(f"mammo_steps.datasets.{dataset}")
-    return adapter.read_labels(path, windows)
 
 
 def write_frame(path: Path, kind: str, frame: pd.DataFrame, recipe: Recipe | None = None) -> None:
@@ -268,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start_logging()
 
-    settings = Settings(**args.settings)
+    settings = CohortSettings(**args.settings)
     pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
     labels = label_frame(read_dataset_labels(args.dataset, args.labels, Windows(**args.windows)), pseudonyms)
     index = read_index(args.indexes)

@@ -14,14 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mammo_steps.core.fold_count import MIN_POSITIVES, most_folds
 from mammo_steps.core.randomness import ordered
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import read_table, write_table
 from mammo_steps.core.terms import WORST_FIRST, Outcome, Role
 
 log = logging.getLogger("split_folds")
-
-MIN_POSITIVES = 2  # women with a screen-detected cancer in each fold, and so in each test set
 
 
 @dataclass(frozen=True, order=True)
@@ -78,9 +77,7 @@ def check_folds(strata: Mapping[Stratum, Sequence[str]], n_folds: int) -> None:
     women: Counter[Outcome] = Counter()
     for stratum, members in strata.items():
         women[WORST_FIRST[stratum.rank]] += len(members)
-    most = women[Outcome.SCREEN_DETECTED] // MIN_POSITIVES
-    if women[Outcome.INTERVAL]:
-        most = min(most, women[Outcome.INTERVAL])
+    most = most_folds(women)
     if n_folds > most:
         advice = f"set folds to {most} or fewer" if most >= 2 else "no number of folds fits this cohort"
         raise ValueError(

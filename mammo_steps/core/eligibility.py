@@ -60,6 +60,16 @@ def best_first(images: pd.DataFrame) -> pd.DataFrame:
     return images.loc[ranked.sort_values(list(ranked.columns)).index]
 
 
+def without_extra_images(files: pd.DataFrame, exams: pd.DataFrame, slots: Sequence[str]) -> pd.DataFrame:
+    """The files with all but the best image of each view of the cohort's exams out, as extra images."""
+    of_cohort = files["exam_id"].isin(exams.index[exams["reason"].isna()])
+    usable = files[files["reason"].isna() & of_cohort]
+    ranked = best_first(usable[usable["slot"].isin(slots)])
+    keep = ranked.drop_duplicates(["exam_id", "slot"]).index
+    extra = usable.index.difference(keep)
+    return files.assign(reason=files["reason"].mask(files.index.isin(extra), Reason.EXTRA_IMAGES.value))
+
+
 def exam_frame(files: pd.DataFrame, labels: pd.DataFrame, slots: Sequence[str]) -> pd.DataFrame:
     """One row per exam that has a label or a usable image, index exam_id.
 

@@ -12,6 +12,7 @@ from mammo_steps.core.columns import TABLES
 from mammo_steps.core.eligibility import ORDER
 from mammo_steps.core.terms import Reason
 
+EXAM_IS_OUT = "its exam is out"  # detail of a usable image's row
 STEPS = {
     Reason.NO_LABEL: "with a label",
     Reason.PATIENT_CONTRADICTS_LABEL: "of the woman that the label names",
@@ -48,7 +49,7 @@ def excluded_rows(files: pd.DataFrame, exams: pd.DataFrame, labels: pd.DataFrame
     )
     of_file = files[files["reason"].notna()]
     of_image = files[files["reason"].isna() & files["exam_reason"].notna()]
-    of_image = of_image.assign(reason=of_image["exam_reason"], detail="its exam is out")
+    of_image = of_image.assign(reason=of_image["exam_reason"], detail=EXAM_IS_OUT)
     of_exam = exams[exams["reason"].notna()].rename_axis("exam_id").reset_index()
     of_exam = of_exam.assign(level="exam", detail=_exam_details(of_exam))
     lost = labels[~labels.index.isin(exams.index)].rename_axis("exam_id").reset_index()

@@ -31,6 +31,11 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def ratio(value: float) -> str:
+    """A ratio from 0 to infinity."""
+    return "\N{INFINITY}" if value == float("inf") else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+
+
 def words(text: str | None) -> str:
     """A value of a closed set as people write it."""
     if text is None:
@@ -68,5 +73,5 @@ def render(values: Mapping[str, Any], template: Path) -> str:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {f.__name__: f for f in (number, percent, p_value, words, typeset)}
+    environment.filters |= {f.__name__: f for f in (number, percent, p_value, ratio, words, typeset)}
     return environment.get_template(template.name).render(values) + "\n"

@@ -37,16 +37,17 @@ class Intake:
 
 @dataclass(frozen=True)
 class Study:
-    """Where a study's files lie, and how it is divided."""
+    """Where a study's files lie, and how it is divided. Without `labels` only `doctor` can run."""
 
     results: str
     private: str
     shard_root: str
+    shard_lists: str
     intakes: dict[str, Intake]
     folds: list[str]
     key_flag: str
     key_file: list[str]
-    labels: str
+    labels: str | None
     metadata: list[str]
     lesions: list[str]
 
@@ -103,12 +104,8 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
     demo = config["make_demo_cohort"] is not None
     results = f"results/{config['study']}"
     intakes = _intakes(config, repo)
-    if config["labels"] is None:
-        raise StudyError(
-            "config key `labels` is empty: give the table of exams and outcomes (config/README.md)"
-        )
-    labels = _expanded(config["labels"], repo)
     private = f"{config['private_dir']}/{config['study']}"
+    shards_from = config["shards_from"]
     lesions = [] if config["lesions"] is None else [_expanded(config["lesions"], repo)]
     if config["lesions"] == FROM_DATASET:
         lesions = [f"{private}/lesions.csv"]  # written by list_lesions
@@ -117,12 +114,13 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
     study = Study(
         results=results,
         private=private,
-        shard_root=config["shards_from"] or results,
+        shard_root=shards_from or results,
+        shard_lists=private if shards_from is None else f"{config['private_dir']}/{Path(shards_from).name}",
         intakes=intakes,
         folds=[f"fold{number}" for number in range(config["split_folds"]["folds"])],
         key_flag=f"--key-file '{key_file}'" if public_key is None else f"--key '{public_key}'",
         key_file=[key_file] if public_key is None else [],
-        labels=labels,
+        labels=None if config["labels"] is None else _expanded(config["labels"], repo),
         metadata=[] if config["metadata"] is None else [_expanded(config["metadata"], repo)],
         lesions=lesions,
     )
@@ -196,7 +194,8 @@ def _check_files(study: Study, config: dict[str, Any]) -> None:
     else:
         _check_shards(study, config)
     lesions = [] if config["lesions"] == FROM_DATASET else study.lesions
-    for key, files in (("labels", [study.labels]), ("metadata", study.metadata), ("lesions", lesions)):
+    labels = [] if study.labels is None else [study.labels]
+    for key, files in (("labels", labels), ("metadata", study.metadata), ("lesions", lesions)):
         for file in files:
             if not Path(file).exists():  # some data sets have a folder of label tables
                 raise StudyError(f"config key `{key}`: there is no file {file}")
@@ -215,6 +214,8 @@ def _check_files(study: Study, config: dict[str, Any]) -> None:
         raise StudyError(
             "config key `lesions`: `from_dataset` wants a data set whose adapter has write_lesions, in one intake"
         )
+    if study.labels is None:
+        return
     from mammo_steps.core.labels import Windows
 
     try:

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from snakemake.utils import update_config, validate
 
+from mammo_steps.core.cohort_settings import CohortSettings
 from mammo_steps.core.dicom_headers import HeaderSettings
 from mammo_steps.core.labels import Windows
 from mammo_steps.core.study import check_study
-from mammo_steps.list_images import Settings
 
 REPO = Path(__file__).resolve().parents[2]
 OVERLAYS = sorted((REPO / "config/datasets").glob("*.yaml"))
@@ -52,7 +52,7 @@ def test_an_overlay_passes_the_schema_and_describes_a_study(overlay: Path) -> No
     check_study(config, REPO, check_files=False)
     Windows(**config["outcome_windows"])
     HeaderSettings(**config["read_headers"]["settings"])
-    Settings(**config["list_images"])
+    CohortSettings(**config["list_images"])
 
 
 def test_an_overlay_is_named_as_its_data_set_and_the_adapter_exists(overlay: Path) -> None:

@@ -25,7 +25,7 @@ if DEMO:
 
 rule list_images:
     input:
-        labels=study.labels,
+        labels=LABELS,
         key=KEY_FILE,
         indexes=expand(f"{SHARD_ROOT}/intakes/{{intake}}/index.parquet", intake=INTAKES),
         shard_images=expand(
@@ -81,7 +81,7 @@ if config["lesions"] == "from_dataset":
 
     rule list_lesions:
         input:
-            labels=study.labels,
+            labels=LABELS,
         output:
             lesions=LESIONS,
         log:

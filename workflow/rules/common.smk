@@ -43,7 +43,13 @@ R, P = (
 )  # P holds file paths and the key: never below results
 INTAKES, SHARDS, FOLDS = study.intakes, study.shards, study.folds
 SHARD_ROOT = study.shard_root  # R, or another study's results
+SHARD_LISTS = study.shard_lists  # P, or that study's private folder
 KEY = study.key_flag  # --key-file, or --key where the config holds a public one
+# no such file: whatever needs the label table stops with this line before any job runs; `doctor` can do without
+NO_LABELS = (
+    "config key `labels` is empty: give the table of exams and outcomes (config README)"
+)
+LABELS = study.labels or NO_LABELS
 METADATA = study.metadata  # a list, empty where the data set needs none
 LESIONS = study.lesions  # a list, empty where no places are known
 KEY_FILE = study.key_file  # a list, empty for a public key

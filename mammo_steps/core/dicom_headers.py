@@ -100,11 +100,8 @@ def read_header(
     """
     try:
         with path.open("rb") as file:
-            found = read_fields(file)
-            facts = _NOTHING_TOLD
-            if facts_of is not None:
-                file.seek(0)
-                facts = facts_of(relative, pydicom.dcmread(file, stop_before_pixels=True))
+            found, ds = read_fields(file)
+            facts = _NOTHING_TOLD if facts_of is None else facts_of(relative, ds)
         return _header(found, facts, settings)
     except InvalidDicomError:
         return Header(reason=Reason.NOT_DICOM, detail="no DICOM prefix")

@@ -100,7 +100,8 @@ class ImageFacts:
     detail: str = ""
 
 
-FactsOf = Callable[[str, "Dataset"], ImageFacts]  # of a file's path below the archive (posix) and its header
+# of a file's path below the archive (posix), and those elements of its header that core.dicom_fields reads
+FactsOf = Callable[[str, "Dataset"], ImageFacts]
 
 
 class LabelReader(Protocol):

@@ -87,6 +87,7 @@ def test_a_study_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "`shards_from`: results/first is not a folder" in refused(tmp_path, config)
 
 
+@pytest.mark.long
 def test_the_largest_number_of_shards_is_planned_and_no_command_holds_their_names(tmp_path: Path) -> None:
     config = config_of(tmp_path, 9999)
     result = snakemake(tmp_path, "results/paper/cohort/flow.json", "-n", "-p", configs=(config,))

@@ -3,6 +3,7 @@
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import imagecodecs
@@ -13,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
 _GB = 1024**3
+_GREY = half_disc((64, 56))
 
 
 def deflate_bomb(plain: bytes, gigabytes: int) -> bytes:
@@ -30,27 +32,27 @@ def deflate_bomb(plain: bytes, gigabytes: int) -> bytes:
     return meta + start + zeros * (1024 * gigabytes) + packer.flush()
 
 
-def _of_size(rows: int, columns: int):  # type: ignore[no-untyped-def]
+def _of_size(rows: int, columns: int) -> Callable[[Dataset], None]:
     def change(ds: Dataset) -> None:
         ds.Rows, ds.Columns = rows, columns
 
     return change
 
 
-def _claiming(content: bytes, rows: int, columns: int) -> bytes:
-    """The header says another size; the encoded stream stays."""
-    syntax = next(s for s in _SYNTAXES if s.encode() + b"\0" in content[:400] or s.encode() in content[:400])
-    return rewritten(content, syntax, _of_size(rows, columns))
+def _claiming(plain: bytes, syntax: str, stream: bytes) -> bytes:
+    """A file of this stream whose header says 10,000 x 10,000 pixels, the most that is decoded."""
+    return rewritten(encoded(plain, syntax, stream), syntax, _of_size(10_000, 10_000))
 
 
-_SYNTAXES = (uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.RLELossless)
+def _jpeg() -> bytes:
+    return bytes(imagecodecs.jpeg8_encode(_GREY, lossless=True, predictor=1, bitspersample=12))
 
 
 def rle_bomb(plain: bytes) -> bytes:
-    """10,000 x 10,000 pixels, the most that is decoded, from 3 MB of runs."""
-    runs = b"\x81\x00" * (10_000 * 10_000 // 128 + 1)
+    """100 million pixels from 3 MB of runs."""
+    runs = b"\x81\x00" * (100_000_000 // 128)
     stream = struct.pack("<16L", 2, 64, 64 + len(runs), *[0] * 13) + runs * 2
-    return rewritten(encoded(plain, uid.RLELossless, stream), uid.RLELossless, _of_size(10_000, 10_000))
+    return _claiming(plain, uid.RLELossless, stream)
 
 
 def rle_overflow(plain: bytes) -> bytes:
@@ -62,34 +64,26 @@ def rle_overflow(plain: bytes) -> bytes:
 
 def jpeg_bomb(plain: bytes) -> bytes:
     """JPEG lossless: header and stream agree on 10,000 x 10,000, the data are those of 64 x 56 pixels."""
-    stream = bytearray(
-        imagecodecs.jpeg8_encode(half_disc((64, 56)), lossless=True, predictor=1, bitspersample=12)
-    )
-    at = stream.index(b"\xff\xc3") + 5
-    stream[at : at + 4] = struct.pack(">HH", 10_000, 10_000)
-    return rewritten(
-        encoded(plain, uid.JPEGLosslessSV1, bytes(stream)), uid.JPEGLosslessSV1, _of_size(10_000, 10_000)
-    )
-
-
-def jpeg2000_bomb(plain: bytes, tile_px: int, syntax: str = uid.JPEG2000Lossless) -> bytes:
-    """JPEG 2000: 10,000 x 10,000 pixels in tiles of so many pixels a side, of which none is there."""
-    grey = half_disc((64, 56))
-    encode = imagecodecs.jpeg2k_encode if syntax == uid.JPEG2000Lossless else imagecodecs.htj2k_encode
-    stream = bytearray(
-        encode(grey, codecformat="j2k", level=0) if syntax == uid.JPEG2000Lossless else encode(grey)
-    )
-    struct.pack_into(">8I", stream, 8, 10_000, 10_000, 0, 0, tile_px, tile_px, 0, 0)
-    return rewritten(encoded(plain, syntax, bytes(stream)), syntax, _of_size(10_000, 10_000))
+    stream = bytearray(_jpeg())
+    struct.pack_into(">HH", stream, stream.index(b"\xff\xc3") + 5, 10_000, 10_000)
+    return _claiming(plain, uid.JPEGLosslessSV1, bytes(stream))
 
 
 def jpegls_bomb(plain: bytes) -> bytes:
-    stream = bytearray(imagecodecs.jpegls_encode(half_disc((64, 56))))
-    at = stream.index(b"\xff\xf7") + 5
-    struct.pack_into(">HH", stream, at, 10_000, 10_000)
-    return rewritten(
-        encoded(plain, uid.JPEGLSLossless, bytes(stream)), uid.JPEGLSLossless, _of_size(10_000, 10_000)
-    )
+    """The same in JPEG-LS."""
+    stream = bytearray(imagecodecs.jpegls_encode(_GREY))
+    struct.pack_into(">HH", stream, stream.index(b"\xff\xf7") + 5, 10_000, 10_000)
+    return _claiming(plain, uid.JPEGLSLossless, bytes(stream))
+
+
+def jpeg2000_bomb(plain: bytes, tile_px: int, syntax: str = uid.JPEG2000Lossless) -> bytes:
+    """10,000 x 10,000 pixels in tiles of so many pixels a side, of which one at most is there."""
+    if syntax == uid.JPEG2000Lossless:
+        stream = bytearray(imagecodecs.jpeg2k_encode(_GREY, codecformat="j2k", level=0))
+    else:
+        stream = bytearray(imagecodecs.htj2k_encode(_GREY))
+    struct.pack_into(">8I", stream, 8, 10_000, 10_000, 0, 0, tile_px, tile_px, 0, 0)
+    return _claiming(plain, syntax, bytes(stream))
 
 
 def nested(plain: bytes, depth: int) -> bytes:
@@ -104,9 +98,7 @@ def nested(plain: bytes, depth: int) -> bytes:
 
 def fragments(plain: bytes, n: int) -> bytes:
     """A JPEG lossless stream in so many fragments, all but the first empty."""
-    stream = bytes(
-        imagecodecs.jpeg8_encode(half_disc((64, 56)), lossless=True, predictor=1, bitspersample=12)
-    )
+    stream = _jpeg()
     whole = encoded(plain, uid.JPEGLosslessSV1, stream)
     end = whole.rindex(b"\xfe\xff\xdd\xe0")
     return whole[:end] + b"\xfe\xff\x00\xe0\0\0\0\0" * n + whole[end:]
@@ -114,9 +106,7 @@ def fragments(plain: bytes, n: int) -> bytes:
 
 def offsets(plain: bytes) -> bytes:
     """A basic offset table of a million frames."""
-    stream = bytes(
-        imagecodecs.jpeg8_encode(half_disc((64, 56)), lossless=True, predictor=1, bitspersample=12)
-    )
+    stream = _jpeg()
 
     def change(ds: Dataset) -> None:
         table = b"\xfe\xff\x00\xe0" + struct.pack("<I", 4_000_000) + bytes(4_000_000)
@@ -148,7 +138,7 @@ def bombs(plain: bytes) -> dict[str, bytes]:
 
 
 def odd_entries(folder: Path, plain: bytes) -> int:
-    """Directory entries that are no mammogram; returns of how many a row is wanted."""
+    """Directory entries that are no mammogram; returns how many get a row."""
     (folder / "folder.dcm").mkdir()  # a folder with nothing in it: no row
     os.mkfifo(folder / "pipe.dcm")
     (folder / "empty.dcm").touch()

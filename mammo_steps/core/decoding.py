@@ -68,6 +68,8 @@ def _decoded(source: bytes, runner: DecodeRunner) -> np.ndarray[Any, Any]:
         return np.asarray(imagecodecs.jpeg2k_decode(source))
     if syntax in _HTJ2K:
         return np.asarray(imagecodecs.htj2k_decode(source))
+    if 8 * len(source) < shape[0] * shape[1]:  # libjpeg would make up the rest; no code is shorter than a bit
+        raise ValueError("the encoded frame has fewer bits than pixels")
     try:
         return np.asarray(imagecodecs.jpeg8_decode(source))
     except imagecodecs.Jpeg8Error:

@@ -51,22 +51,21 @@ class Lesion(NamedTuple):
 
 
 def read_lesions(path: Path, pseudonyms: Pseudonyms) -> dict[str, list[Lesion]]:
-    """Lesions by pseudonymous image_id, from a CSV with raw image ids; errors name the line, never the id."""
+    """Lesions by pseudonymous image_id, from a CSV with raw image ids; errors name the line, never a cell."""
     lesions: dict[str, list[Lesion]] = defaultdict(list)
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         missing = set(LESION_COLUMNS) - set(reader.fieldnames or ())
         if missing:
-            raise ValueError(f"{path}: columns {sorted(missing)} are missing, found {reader.fieldnames}")
+            raise ValueError(f"{path}: columns {sorted(missing)} are missing in line 1")
         for line, row in enumerate(reader, start=2):
+            if row["malignant"] not in ("0", "1"):
+                raise ValueError(f"{path}, line {line}: malignant is neither 0 nor 1")
             try:
-                if row["malignant"] not in ("0", "1"):
-                    raise ValueError(f"malignant is {row['malignant']!r}, wanted 0 or 1")
-                lesion = Lesion(
-                    row["lesion_type"], row["malignant"] == "1", float(row["row"]), float(row["col"])
-                )
-            except ValueError as error:
-                raise ValueError(f"{path}, line {line}: {error}") from error
+                place = float(row["row"]), float(row["col"])
+            except (ValueError, TypeError):  # a cell that is no number, or none
+                raise ValueError(f"{path}, line {line}: row and col have to be numbers") from None
+            lesion = Lesion(row["lesion_type"], row["malignant"] == "1", *place)
             lesions[pseudonyms.image(row["image_id"])].append(lesion)
     return dict(lesions)
 

@@ -82,13 +82,19 @@ def test_lesions_are_read_under_pseudonyms_and_errors_name_the_line_only(tmp_pat
     assert read_lesions(path, Pseudonyms(KEY)) == {
         image: [Lesion("mass", True, 10.0, 20.5), Lesion("specks", False, 1.0, 2.0)]
     }
-    path.write_text(header + "1.2.3,a,mass,yes,10,20.5,5,1\n")
-    with pytest.raises(ValueError, match="line 2: malignant is 'yes', wanted 0 or 1") as caught:
+    for cells, message in (
+        ("1.2.3,a,mass,1.2.3,10,20.5,5,1", "line 2: malignant is neither 0 nor 1"),
+        ("1.2.3,a,mass,1,1.2.3,20.5,5,1", "line 2: row and col have to be numbers"),
+        ("1.2.3,a,mass,1,10", "line 2: row and col have to be numbers"),
+    ):
+        path.write_text(f"{header}{cells}\n")
+        with pytest.raises(ValueError, match=message) as caught:
+            read_lesions(path, Pseudonyms(KEY))
+        assert "1.2.3" not in str(caught.value)
+    path.write_text("1.2.3,row\n")  # no line of names
+    with pytest.raises(ValueError, match=r"columns .*lesion_type.* are missing") as caught:
         read_lesions(path, Pseudonyms(KEY))
     assert "1.2.3" not in str(caught.value)
-    path.write_text("image_id,row\n")
-    with pytest.raises(ValueError, match=r"columns .*lesion_type.* are missing"):
-        read_lesions(path, Pseudonyms(KEY))
 
 
 def case(lesions):

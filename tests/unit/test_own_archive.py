@@ -61,7 +61,7 @@ def test_every_cancer_may_have_a_side_or_none(tmp_path: Path, outcome: str, side
     [
         (
             "p,e,Screen-detected,L,,,,",
-            "line 2, outcome: found the word 'Screen-detected', wanted one of normal, ",
+            "line 2, outcome: found another word, wanted one of normal, ",
         ),
         ("p,e,,,,,,", "line 2, outcome: found nothing, wanted one of"),
         ("p,e,interval,left,,,,", "line 2, cancer_laterality: found another word, wanted L, R, both"),

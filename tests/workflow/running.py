@@ -14,14 +14,25 @@ def snakemake(
     folder: Path, *arguments: str, configs: tuple[str, ...] = TINY, config: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
     """`snakemake <arguments> --configfile <configs> --config <config>` in `folder`, on two cores."""
+    command = command_of(folder, *arguments, configs=configs, config=config)
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+
+
+def command_of(
+    folder: Path, *arguments: str, configs: tuple[str, ...], config: tuple[str, ...] = ()
+) -> list[str]:
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--snakefile"]
     command += [str(REPO / "workflow/Snakefile"), "--directory", str(folder)]
     if configs:
         command += ["--configfile", *(str(REPO / name) for name in configs)]
     if config:
         command += ["--config", *config]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return command
+
+
+def environment() -> dict[str, str]:
+    """The workflow finds the package by itself."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def planned(result: subprocess.CompletedProcess[str]) -> dict[str, int]:

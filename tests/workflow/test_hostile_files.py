@@ -157,15 +157,23 @@ def test_thousands_of_damaged_files_are_used_or_left_out(
 
 @pytest.mark.long
 def test_bombs_cost_themselves_alone(originals: dict[str, bytes], tmp_path: Path) -> None:
-    archive = tmp_path / "archive"
+    archive, plain = tmp_path / "archive", originals[ExplicitVRLittleEndian]
     archive.mkdir()
-    for name, content in bombs(originals[ExplicitVRLittleEndian]).items():
+    made = bombs(plain)
+    for name, content in made.items():
         (archive / f"{name}.dcm").write_bytes(content)
-        (archive / f"{name}_after.dcm").write_bytes(originals[ExplicitVRLittleEndian])
+        (archive / f"{name} after.dcm").write_bytes(plain)
     names = sorted(path.name for path in archive.iterdir())
     headers, pixels = run(archive, tmp_path / "out", names)
     print(headers, pixels)
-    assert headers.total() == pixels.total() == len(names)
+    assert headers.total() == pixels.total() == 2 * len(made)
+    # two deflate bombs, and two nests too deep to be followed
+    assert headers == {"taken": 2 * len(made) - 4, "unreadable_header": 4}
+    rows = read_table(tmp_path / "out/shard0/images.parquet", "shard_images").to_pylist()
+    found = {name.removesuffix(".dcm"): row for name, row in zip(names, rows, strict=True)}
+    assert all(found[f"{name} after"]["reason"] is None for name in made)
+    assert {name for name in made if found[name]["reason"] is None} == {"nested_50", "fragments"}
+    assert found["deflate"]["detail"] == f"decoding it needed more than {make_shards.LIMITS.memory_mb} MB"
 
 
 def test_a_file_beyond_the_limits_gets_its_row_and_the_others_go_on(

@@ -74,11 +74,14 @@ def _left_out(sample: pd.DataFrame) -> Finding:
 
 
 def _fallback(usable: pd.DataFrame) -> Finding:
-    n, of = int((usable["intensity"] == "fallback").sum()), len(usable)
+    is_fallback = usable["intensity"] == "fallback"
+    n, of = int(is_fallback.sum()), len(usable)
+    medians = [usable.loc[own, "mean_grey"].median() for own in (is_fallback, ~is_fallback)]
+    greys = f"; their median grey is {medians[0]:.0f}, the others' {medians[1]:.0f}" if 0 < n < of else ""
     return Finding(
         graded(n / of if of else 0.0, 0.01),
         "Sampled images without a usable window",
-        part(n, of, "images"),
+        part(n, of, "images") + greys,
         rule_text(0.01),
         "Their grey levels come from percentiles inside the breast. All or none is fair; a mixture is two looks.",
         "See whether they are of one machine; ask for headers with windows.",

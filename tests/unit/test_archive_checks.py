@@ -148,6 +148,14 @@ def test_what_the_sample_shows_is_graded_by_its_share(
     assert pixel_level(title, pd.concat([sample(10), sample(10, **changes)])) == many
 
 
+def test_the_greys_with_and_without_a_window_are_told_side_by_side() -> None:
+    mixed = pd.concat([sample(9), sample(1, intensity="fallback", mean_grey=140.0)])
+    found = next(
+        f for f in check_pixels(mixed, 10, 1) if f.title.startswith("Sampled images without a usable")
+    )
+    assert found.found.endswith("; their median grey is 140, the others' 100")
+
+
 def test_machines_whose_breasts_are_darker_are_noticed_if_enough_were_sampled() -> None:
     assert (
         pixel_level("Grey levels", pd.concat([sample(5), sample(5, model="b", mean_grey=60.0)])) == Level.LOOK

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pydicom
 import pytest
-from test_report import Tags
+from html_tags import Tags
 from tiny_study import KEY, WINDOWS, TinyStudy
 
 from mammo_steps.core.examination import Task

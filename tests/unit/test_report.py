@@ -1,8 +1,8 @@
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
+from html_tags import Tags
 
 from mammo_steps.core.files import write_json, write_text
 from mammo_steps.core.localisation import COLUMNS
@@ -33,31 +33,6 @@ FLOW = {
     ],
     "notes": [HOSTILE],
 }
-
-
-class Tags(HTMLParser):
-    """Tags that are open and never closed, tags that were met, and every reference out of the page."""
-
-    VOID = frozenset({"meta", "img", "br", "link", "input"})
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.met, self.references, self.ids = [], set(), [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.met.add(tag)
-        self.references += [value for name, value in attrs if name in ("src", "href", "xlink:href")]
-        self.ids += [value for name, value in attrs if name == "id"]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 def auc_lines(estimable):

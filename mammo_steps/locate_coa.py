@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from mammo_steps.core.batches import scored_square, scoring_batches
 from mammo_steps.core.breast import breast_mask
-from mammo_steps.core.cohort import PLACE_COLUMNS, fold_images, pool_of, validation_of
+from mammo_steps.core.cohort import PLACE_COLUMNS, check_weights, fold_images, pool_of, validation_of
 from mammo_steps.core.compute import Compute
 from mammo_steps.core.image_store import REMEDY, ImageStore, holistic_frame, holistic_places
 from mammo_steps.core.network import NetworkSettings, load_network, read_facts, start_network, weights_recipe
@@ -155,6 +155,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = fold_images(args.images, args.roles, args.fold, columns)
     facts, weights = read_facts(args.model), weights_recipe(args.model)
     check_follows(weights, recipe_of(args.images), REMEDY)
+    check_weights(facts, args.model, "holistic", args.roles, args.fold)
     if args.untrained:
         rows = [row for row in rows if row["role"] == Role.TEST]
         network = start_network(NetworkSettings(facts["backbone"]), args.seed)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mammo_steps.core.cohort import check_weights
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.compute import Compute
 from mammo_steps.core.image_store import ImageStore, roi_places, roi_recipe
@@ -40,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--coas", type=Path, required=True, help="the fold's holistic/{fold}/images.parquet")
     parser.add_argument("--rois", type=Path, required=True, help="folder of the fold's ROI files")
     parser.add_argument("--images", type=Path, required=True, help="cohort/images.parquet")
+    parser.add_argument("--roles", type=Path, required=True, help="cohort/roles.parquet")
     parser.add_argument("--model", type=Path, required=True, help="the fold's attention weights")
+    parser.add_argument("--fold", type=int, required=True)
     parser.add_argument("--settings", type=json_object, required=True)
     parser.add_argument("--compute", type=json_object, required=True)
     parser.add_argument("--scores", type=Path, required=True, help="written: margins")
@@ -49,13 +52,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     settings, compute = Settings(**args.settings), Compute(**args.compute)
     compute.prepare()
+    facts = read_facts(args.model)
+    check_weights(facts, args.model, "attention", args.roles, args.fold)
     who = [name for name in TABLES["attention_scores"] if name != "margin"]
     rows = read_table(args.coas, "holistic_scores", who).sort_by("image_id").to_pylist()
+    n_other = sum(row["fold"] != args.fold for row in rows)
+    if n_other:
+        raise ValueError(f"{args.coas}: {n_other} images of another fold than {args.fold}")
     shards = read_table(args.images, "images", ["shard"])["shard"].unique().to_pylist()
     recipe = checked_recipe(args.coas, args.model, args.rois, shards)
     store = ImageStore(roi_places(args.rois, shards))
     ids = sorted((row["image_id"] for row in rows), key=lambda i: (str(store.places[i].file), i))
-    how = Scoring(read_facts(args.model)["input_px"], settings.batch_size)
+    how = Scoring(facts["input_px"], settings.batch_size)
     network = load_network(args.model).to(compute.torch_device)
     found = score_images(network, store, ids, how, compute)
     scored = [{**row, "margin": found[row["image_id"]]} for row in rows]

@@ -6,7 +6,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from mammo_steps.core.batches import AugmentSettings
-from mammo_steps.core.cohort import fold_images, pool_of, targets_of, validation_of
+from mammo_steps.core.cohort import (
+    check_weights,
+    fold_images,
+    pool_of,
+    targets_of,
+    validation_of,
+    women_learned_from,
+)
 from mammo_steps.core.compute import Compute
 from mammo_steps.core.image_store import REMEDY, ImageStore, roi_places, roi_recipe
 from mammo_steps.core.member import MEMBER_FLAGS, MemberFiles, log_task, write_member
@@ -58,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = FitSettings(**{**given, "augment": AugmentSettings(**given["augment"])})
     compute = Compute(**args.compute)
     compute.prepare()
+    start = read_facts(args.start)
+    check_weights(start, args.start, "holistic", args.roles, args.fold)
     rows = fold_images(args.images, args.roles, args.fold, ["exam_id", "target", "shard"])
     shards = sorted({row["shard"] for row in rows})
     recipe = checked_recipe(args.images, args.start, args.rois, shards)
@@ -71,10 +80,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     history = fit(network, task, settings, compute)
     facts = {
         "model": "attention",
-        "backbone": read_facts(args.start)["backbone"],
+        "backbone": start["backbone"],
         "input_px": settings.input_px,
         "fold": args.fold,
         "seed": args.seed,
+        "women": women_learned_from(args.roles, args.fold),
         "settings": {"fit": asdict(settings)},
         **recipe.then(
             "train_attention", {"fit": {"input_px": settings.input_px}, "rules": INPUT_RULES}

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from mammo_steps.core.batches import AugmentSettings
-from mammo_steps.core.cohort import PLACE_COLUMNS, fold_images, pool_of, targets_of, validation_of
+from mammo_steps.core.cohort import (
+    PLACE_COLUMNS,
+    fold_images,
+    pool_of,
+    targets_of,
+    validation_of,
+    women_learned_from,
+)
 from mammo_steps.core.compute import Compute
 from mammo_steps.core.image_store import ImageStore, holistic_places
 from mammo_steps.core.member import MEMBER_FLAGS, MemberFiles, log_task, write_member
@@ -68,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "crop": settings.crop,
         "fold": args.fold,
         "seed": args.seed,
+        "women": women_learned_from(args.roles, args.fold),
         "settings": asdict(settings),
         **input_recipe(images.recipe, settings).metadata(),
     }

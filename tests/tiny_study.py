@@ -157,7 +157,7 @@ def run_fold_0(study: TinyStudy, results: Path) -> Path:
         )
     attend(study, fold, attention)
     score_attention.main(
-        ["--images", str(study.cohort("images.parquet")), "--coas", str(fold / "images.parquet")]
+        [*study.cohort_flags(), "--fold", "0", "--coas", str(fold / "images.parquet")]
         + ["--rois", str(attention / "rois"), "--model", str(attention / "model.safetensors")]
         + [
             "--settings",

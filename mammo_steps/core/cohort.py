@@ -1,6 +1,7 @@
 """The images of one fold."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,27 @@ def fold_images(images: Path, roles: Path, fold: int, columns: Iterable[str]) ->
     for row in rows:
         row["role"] = role_of[row["patient_id"]]
     return rows
+
+
+def women_learned_from(roles: Path, fold: int) -> str:
+    """16 hex digits that stand for the women a fold trains and validates on; they go into its weights' header."""
+    table = read_table(roles, "roles")
+    table = table.filter(pc.and_(pc.equal(table["fold"], fold), pc.not_equal(table["role"], Role.TEST)))
+    return hashlib.sha256("\n".join(sorted(table["patient_id"].to_pylist())).encode()).hexdigest()[:16]
+
+
+def check_weights(facts: Mapping[str, Any], path: Path, model: str, roles: Path, fold: int) -> None:
+    """ValueError unless the weights in `path` are of this model, learned from this fold's women and no others.
+
+    facts  of the weights' header (`core.network.read_facts`)
+    """
+    if facts.get("model") != model:
+        raise ValueError(f"{path}: weights of the {facts.get('model')} model, wanted the {model} one")
+    if facts.get("women") != women_learned_from(roles, fold):
+        raise ValueError(
+            f"{path}: the weights were learned from other women than those that {roles} has fold {fold} learn from, "
+            f"so they may have seen its test women: rerun train_{model} for this fold"
+        )
 
 
 def pool_of(rows: list[dict[str, Any]]) -> Pool:

@@ -6,15 +6,19 @@ from tiny_study import COMPUTE, LOCATE, TinyStudy
 from torch import nn
 
 from mammo_steps import locate_coa
+from mammo_steps.core.cohort import women_learned_from
 from mammo_steps.core.network import NetworkSettings, save_network, start_network
 from mammo_steps.core.tables import read_table, recipe_of, write_table
 
 
-def save_as_trained(network: nn.Module, study: TinyStudy, path: Path) -> None:
+def save_as_trained(
+    network: nn.Module, study: TinyStudy, path: Path, fold: int = 0, model: str = "holistic"
+) -> None:
     """As if train_holistic had made it from the study's images."""
     recipe = recipe_of(study.cohort("images.parquet")).recipe.then("train_holistic", {"crop": "centre"})
-    facts = {"backbone": "resnet10", "input_px": 32, "crop": "centre", **recipe.metadata()}
-    save_network(network, facts, path)
+    women = women_learned_from(study.cohort("roles.parquet"), fold)
+    facts = {"model": model, "backbone": "resnet10", "input_px": 32, "crop": "centre", "women": women}
+    save_network(network, {**facts, **recipe.metadata()}, path)
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +109,14 @@ def test_a_network_without_gradients_gives_the_breasts_centroid(
     both = found.merge(images, on="image_id")
     assert both.coa_fallback.all()
     np.testing.assert_array_equal(both.coa_row, both.breast_row)
+
+
+def test_weights_that_may_have_seen_the_test_women_are_refused(tiny_study: TinyStudy, tmp_path: Path) -> None:
+    network = start_network(NetworkSettings("resnet10"), 1)
+    save_as_trained(network, tiny_study, tmp_path / "m.safetensors", fold=1)
+    with pytest.raises(ValueError, match="learned from other women .* rerun train_holistic for this fold"):
+        locate(tiny_study, tmp_path / "m.safetensors", tmp_path / "coas.parquet")
+    save_as_trained(network, tiny_study, tmp_path / "m.safetensors", model="attention")
+    with pytest.raises(ValueError, match="weights of the attention model, wanted the holistic one"):
+        locate(tiny_study, tmp_path / "m.safetensors", tmp_path / "coas.parquet")
+    assert not (tmp_path / "coas.parquet").exists()

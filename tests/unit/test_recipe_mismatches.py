@@ -54,7 +54,8 @@ class Fold:
     def score_attention(self) -> None:
         score_attention.main(
             ["--images", str(self.images), "--coas", str(self.coas), "--rois", str(self.rois)]
-            + ["--model", str(self.model), "--settings", '{"batch_size": 8}', "--compute", COMPUTE]
+            + ["--roles", str(self.roles), "--fold", "0", "--model", str(self.model)]
+            + ["--settings", '{"batch_size": 8}', "--compute", COMPUTE]
             + ["--scores", str(self.out / "scores.parquet")]
         )
 

@@ -45,3 +45,15 @@ def test_a_missing_roi_of_a_positive_stops_the_training(
             + ["--compute", COMPUTE, "--model", str(tmp_path / "m.safetensors")]
             + ["--history", str(tmp_path / "h.csv"), "--run", str(tmp_path / "r.json")]
         )
+
+
+def test_a_start_from_another_folds_weights_is_refused(
+    tiny_study: TinyStudy, fold_0: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="fold 1 learn from, so they may have seen its test women"):
+        train_attention.main(
+            [*tiny_study.cohort_flags(), "--rois", str(tmp_path), "--fold", "1", "--seed", "1"]
+            + ["--start", str(fold_0 / "holistic/fold0/model.safetensors"), "--settings", ATTENTION]
+            + ["--compute", COMPUTE, "--model", str(tmp_path / "m.safetensors")]
+            + ["--history", str(tmp_path / "h.csv"), "--run", str(tmp_path / "r.json")]
+        )

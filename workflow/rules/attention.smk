@@ -61,6 +61,7 @@ rule train_attention:
 rule score_attention:
     input:
         images=f"{R}/cohort/images.parquet",
+        roles=f"{R}/cohort/roles.parquet",
         coas=f"{R}/holistic/{{fold}}/images.parquet",
         rois=fold_rois,
         model=f"{R}/attention/{{fold}}/model.safetensors",
@@ -77,10 +78,12 @@ rule score_attention:
         rois=lambda wildcards: f"{R}/attention/{wildcards.fold}/rois",
         settings=settings("score_attention"),
         compute=COMPUTE,
+        fold=fold_number,
     shell:
         """
         {PYTHON:q} -m mammo_steps.score_attention \
-            --images {input.images:q} --coas {input.coas:q} --rois {params.rois:q} --model {input.model:q} \
+            --images {input.images:q} --roles {input.roles:q} --coas {input.coas:q} --rois {params.rois:q} \
+            --model {input.model:q} --fold {params.fold} \
             --settings {params.settings:q} --compute {params.compute:q} \
             --scores {output.scores:q} &>{log:q}
         """

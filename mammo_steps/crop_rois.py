@@ -2,7 +2,7 @@
 
 The square is shifted to stay inside the image; an image smaller than it lies in its middle. A margin of real pixels is
 stored around it, so that rotation and random crop in training bring in tissue, not zeros. Only images in the fold's
-COA table are cut.
+COA table are cut, and each from the shard that the cohort takes it from: another intake may hold it, too.
 """
 
 import argparse
@@ -98,7 +98,8 @@ def checked_recipe(coas: Path, shard_images: Path, tiles: Path, settings: Settin
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--coas", type=Path, required=True, help="the fold's holistic/{fold}/images.parquet")
-    parser.add_argument("--shard-images", type=Path, required=True, help="the shard's images.parquet")
+    parser.add_argument("--images", type=Path, required=True, help="cohort/images.parquet")
+    parser.add_argument("--shard-images", type=Path, required=True, help="the shard's <shard>/images.parquet")
     parser.add_argument("--tiles", type=Path, required=True, help="the shard's tiles.parquet")
     parser.add_argument("--settings", type=json_object, required=True)
     parser.add_argument("--rois", type=Path, required=True, help="written")
@@ -109,9 +110,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     recipe = checked_recipe(args.coas, args.shard_images, args.tiles, settings)
     images = {row["image_id"]: row for row in read_table(args.shard_images, "shard_images").to_pylist()}
     table = read_table(args.coas, "holistic_scores", ["image_id", "coa_row", "coa_col"])
-    here = pc.is_in(
-        table["image_id"], value_set=read_table(args.shard_images, "shard_images", ["image_id"])["image_id"]
-    )
+    cohort = read_table(args.images, "images", ["image_id", "shard"])
+    taken = cohort.filter(pc.equal(cohort["shard"], args.shard_images.parent.name))
+    here = pc.is_in(table["image_id"], value_set=taken["image_id"])
     coas = table.filter(here).sort_by("image_id").to_pylist()
     with TileReader(args.tiles) as tiles, RowGroupWriter(args.rois, "rois", "lz4", recipe) as writer:
         for roi in rois_of(tiles, images, coas, settings):

@@ -152,8 +152,8 @@ def run_fold_0(study: TinyStudy, results: Path) -> Path:
     for shard in study.shards.iterdir():
         crop_rois.main(
             ["--coas", str(fold / "images.parquet"), "--shard-images", str(shard / "images.parquet")]
-            + ["--tiles", str(shard / "tiles.parquet"), "--settings", ROIS]
-            + ["--rois", str(attention / "rois" / f"{shard.name}.parquet")]
+            + ["--images", str(study.cohort("images.parquet")), "--tiles", str(shard / "tiles.parquet")]
+            + ["--settings", ROIS, "--rois", str(attention / "rois" / f"{shard.name}.parquet")]
         )
     attend(study, fold, attention)
     score_attention.main(

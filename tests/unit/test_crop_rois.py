@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,22 @@ def coa_row(image: dict[str, Any], row: float, col: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def cut(study: TinyStudy, tmp_path: Path, places: list[tuple[float, float]], settings: str = ROIS):  # type: ignore[no-untyped-def]
+def cut(  # type: ignore[no-untyped-def]
+    study: TinyStudy,
+    tmp_path: Path,
+    places: list[tuple[float, float]],
+    settings: str = ROIS,
+    shard: Path | None = None,
+):
     """The first images of a shard, the ROIs cut from them, and each image's whole grey matrix."""
-    shard = study.shards / "tiny-000"
+    shard = shard or study.shards / "tiny-000"
     images = read_table(shard / "images.parquet", "shard_images").to_pylist()[: len(places)]
     rows = [coa_row(image, *place) for image, place in zip(images, places, strict=True)]
     recipe = recipe_of(shard / "images.parquet").recipe.then("locate_coa", {"top_fraction": 0.01})
     write_rows(tmp_path / "coas.parquet", "holistic_scores", rows, recipe)
     crop_rois.main(
         ["--coas", str(tmp_path / "coas.parquet"), "--shard-images", str(shard / "images.parquet")]
+        + ["--images", str(study.cohort("images.parquet"))]
         + [
             "--tiles",
             str(shard / "tiles.parquet"),
@@ -83,3 +91,11 @@ def test_an_image_smaller_than_the_roi_is_padded_evenly(tiny_study: TinyStudy, t
 def test_only_images_with_a_coa_are_cut(tiny_study: TinyStudy, tmp_path: Path) -> None:
     _, found, _ = cut(tiny_study, tmp_path, [(80.0, 64.0)] * 3)
     assert len(found) == 3
+
+
+def test_an_image_that_a_second_intake_holds_as_well_is_cut_from_the_cohorts_shard(
+    tiny_study: TinyStudy, tmp_path: Path
+) -> None:
+    again = shutil.copytree(tiny_study.shards / "tiny-000", tmp_path / "again-000")
+    _, found, _ = cut(tiny_study, tmp_path, [(80.0, 64.0)] * 3, shard=again)
+    assert not found

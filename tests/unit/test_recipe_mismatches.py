@@ -48,7 +48,8 @@ class Fold:
         shard = self.shards / "tiny-000"
         crop_rois.main(
             ["--coas", str(self.coas), "--shard-images", str(shard / "images.parquet"), "--settings", ROIS]
-            + ["--tiles", str(shard / "tiles.parquet"), "--rois", str(self.out / "rois.parquet")]
+            + ["--images", str(self.images), "--tiles", str(shard / "tiles.parquet")]
+            + ["--rois", str(self.out / "rois.parquet")]
         )
 
     def score_attention(self) -> None:

@@ -4,6 +4,7 @@
 rule crop_rois:
     input:
         coas=f"{R}/holistic/{{fold}}/images.parquet",
+        cohort=f"{R}/cohort/images.parquet",
         images=f"{SHARD_ROOT}/shards/{{shard}}/images.parquet",
         tiles=f"{SHARD_ROOT}/shards/{{shard}}/tiles.parquet",
     output:
@@ -16,7 +17,8 @@ rule crop_rois:
     shell:
         """
         {PYTHON:q} -m mammo_steps.crop_rois \
-            --coas {input.coas:q} --shard-images {input.images:q} --tiles {input.tiles:q} \
+            --coas {input.coas:q} --images {input.cohort:q} \
+            --shard-images {input.images:q} --tiles {input.tiles:q} \
             --settings {params.settings:q} --rois {output.rois:q} &>{log:q}
         """
 

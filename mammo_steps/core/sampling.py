@@ -43,11 +43,11 @@ def limited(pool: Pool, n_exams: int | None, seed: int, fold: int) -> Pool:
 def epoch_images(pool: Pool, negatives_per_positive: float, seed: int, fold: int, epoch: int) -> list[str]:
     """Image ids of one epoch, shuffled: all positives and `negatives_per_positive` times as many negatives.
 
-    Negatives are drawn exam by exam without replacement; when the pool is used up it is dealt anew, so
-    that over the epochs every negative exam is drawn equally often, give or take one.
+    Negatives are drawn exam by exam, at least one, without replacement; when the pool is used up it is dealt
+    anew, so that over the epochs every negative exam is drawn about equally often.
     """
     per_exam = sum(map(len, pool.negatives.values())) / max(1, len(pool.negatives))
-    n_exams = round(negatives_per_positive * len(pool.positives) / max(1.0, per_exam))
+    n_exams = max(1, round(negatives_per_positive * len(pool.positives) / max(1.0, per_exam)))
     exams = list(pool.negatives)
     drawn: list[str] = []
     position = epoch * n_exams  # place in the endless sequence of dealt rounds

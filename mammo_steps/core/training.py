@@ -112,16 +112,21 @@ def fit(network: nn.Module, task: Task, settings: FitSettings, compute: Compute)
             (epoch.n_positive + epoch.n_negative + len(task.validation)) / took,
             took * (settings.epochs - number - 1),
         )
+    if not math.isfinite(history[best_epoch(history)].validation_loss):
+        raise ValueError(
+            f"fold {task.fold}: outputs overflowed on the validation images of every epoch: lower learning_rate"
+        )
     network.load_state_dict(best_state)
     network.eval()
     return history
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
-    """Number of the epoch whose weights `fit` kept."""
+    """Number of the epoch whose weights `fit` kept; one whose outputs overflowed only if all did."""
     return max(
         history,
         key=lambda e: (
+            math.isfinite(e.validation_loss),
             -math.inf if e.validation_auc is None else e.validation_auc,
             -e.validation_loss,
             -e.epoch,
@@ -239,4 +244,4 @@ class _Training:
             raise ValueError(f"fold {task.fold}: no validation images; raise split_folds.validation_share")
         # cross-entropy of two nodes = log(1 + exp(-margin)) for a positive, of +margin for a negative
         loss = float(np.logaddexp(0, np.where(targets == 1, -margin, margin)).mean())
-        return loss, auc_of(targets, margin)
+        return loss, auc_of(targets, margin) if np.isfinite(margin).all() else None

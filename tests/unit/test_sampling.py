@@ -26,6 +26,11 @@ def test_negatives_come_by_whole_exams() -> None:
     assert set(exams.values()) == {4}
 
 
+def test_an_epoch_has_negatives_however_low_the_ratio() -> None:
+    ids = epoch_images(pool(n_positive=2), 0.5, seed=1, fold=0, epoch=0)  # 1 image wanted, an exam has 4
+    assert Counter(i[0] for i in ids) == {"p": 2, "n": 4}
+
+
 def test_the_pool_is_used_up_before_an_exam_comes_again() -> None:
     drawn = Counter(
         i.split("-")[0] for e in range(10) for i in epoch_images(pool(), 2.0, 1, 0, e) if i.endswith("-0")

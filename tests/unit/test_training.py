@@ -30,6 +30,12 @@ def test_the_best_epoch_has_the_highest_auc_then_the_lowest_loss_then_comes_firs
     assert best_epoch([epoch(0, 0.7, 0.1), epoch(1, 0.8, 0.9), epoch(2, 0.8, 0.5), epoch(3, 0.8, 0.5)]) == 2
 
 
+def test_an_epoch_whose_outputs_overflowed_is_not_kept() -> None:
+    nan, inf = float("nan"), float("inf")
+    assert best_epoch([epoch(0, nan, nan), epoch(1, 0.6, 0.5), epoch(2, 0.9, inf), epoch(3, 0.7, 0.6)]) == 3
+    assert best_epoch([epoch(0, None, nan), epoch(1, None, 0.5)]) == 1
+
+
 def test_without_an_auc_the_loss_decides() -> None:
     assert best_epoch([epoch(0, None, 0.5), epoch(1, None, 0.4)]) == 1
     assert history_csv([epoch(0, None, 0.5)]).splitlines()[1] == "0,1,1,0.1,0.5,0.5,,1"
@@ -94,6 +100,18 @@ class _Broken(_Bright):
 def test_a_loss_that_is_not_finite_stops_with_the_images(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"fold 0, step 0: the loss is nan; images of the batch: \['"):
         fit(_Broken(), bright_task(tmp_path), SETTINGS, Compute("cpu", 1, "fp32"))
+
+
+class _BrokenWhenScored(_Bright):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) * (1.0 if self.training else torch.nan)
+
+
+def test_outputs_that_overflow_in_every_epoch_stop_the_training(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match="fold 0: outputs overflowed on the validation images of every epoch"
+    ):
+        fit(_BrokenWhenScored(), bright_task(tmp_path), SETTINGS, Compute("cpu", 1, "fp32"))
 
 
 def test_an_unknown_schedule_or_precision_is_refused() -> None:

@@ -65,7 +65,7 @@ class Search:
         yield content
         if content[:2] == b"\x1f\x8b":
             yield from self._decoded("", gzip.decompress(content))
-        elif content[:4] == b"PAR1":
+        elif content[:4] == content[-4:] == b"PAR1" and len(content) > 8:  # not cut off by a kill
             yield from _parquet(content)
         elif content[:8] == b"\x89PNG\r\n\x1a\n":
             yield from _png(content)

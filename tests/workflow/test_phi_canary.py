@@ -17,6 +17,8 @@ from canary_search import DAY, NUMBER, UID_ROOT, WORD, Search
 from canary_site import Site
 from PIL import Image, PngImagePlugin
 
+DOCTOR = "results/demo/cohort/doctor.html"
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
@@ -28,7 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
 def whole(made: tuple[Path, set[str]]) -> tuple[Site, subprocess.CompletedProcess[str]]:
     """A run of everything that the workflow makes."""
     site = Site(*made)
-    return site, site.run("all", "-p")
+    return site, site.run("all", DOCTOR, "-p")
 
 
 def test_a_whole_run_leaves_nothing_planted_outside_the_private_folder(
@@ -39,7 +41,8 @@ def test_a_whole_run_leaves_nothing_planted_outside_the_private_folder(
     site.check(result)
     excluded = pd.read_parquet(site.work / "results/demo/cohort/excluded.parquet")
     assert excluded[excluded.level.isin(["file", "image"])].reason.nunique() >= 6
-    assert (site.work / "results/demo/report/report.html").stat().st_size > 10_000
+    for page in ("results/demo/report/report.html", DOCTOR):
+        assert (site.work / page).stat().st_size > 10_000
 
 
 def test_the_same_search_finds_what_lies_in_the_archive_and_in_the_private_folder(

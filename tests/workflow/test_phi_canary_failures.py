@@ -1,5 +1,6 @@
 """As test_phi_canary, when a run goes wrong: messages, logs and half-made results say nothing of a woman."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -132,4 +133,8 @@ def test_killed_jobs_leave_nothing_planted(site: Site, step: str) -> None:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGTERM)
     out, err = process.communicate(timeout=120)
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < end:  # until the last process of the group is gone
+            os.killpg(process.pid, 0)
+            time.sleep(0.02)
     site.check(subprocess.CompletedProcess([], process.returncode, out, err))

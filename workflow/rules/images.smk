@@ -67,7 +67,7 @@ rule make_shards:
         log_of("make_shards", "shard"),
     threads: config["make_shards"]["workers"]
     resources:
-        mem_mb=lambda wildcards, threads: 1000 + 500 * threads,
+        mem_mb=lambda wildcards, threads: 1500 + 500 * threads,
     params:
         code=code("make_shards", *adapter("read_pixels")),
         settings=json.dumps(config["make_shards"]["settings"]),

@@ -23,7 +23,7 @@ def side_balance(picture: Mask | Binary) -> float:
     A breast is widest at the chest wall, so between its first and last column more of it lies on that side:
     sum over columns of mass x offset from the middle, over the sum of mass x |offset|.
     """
-    columns = picture.sum(axis=0, dtype=np.float64)  # (w,)
+    columns = _column_sums(picture).astype(np.float64)
     filled = np.flatnonzero(columns)
     if filled.size == 0:
         return 0.0
@@ -31,6 +31,15 @@ def side_balance(picture: Mask | Binary) -> float:
     offset = np.linspace(1, -1, columns.size) if columns.size > 1 else np.zeros(1)
     total = float((columns * np.abs(offset)).sum())
     return float((columns * offset).sum()) / total if total else 0.0
+
+
+def _column_sums(picture: Mask | Binary) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """Sums of the columns (w,); OpenCV takes a tenth of NumPy's time."""
+    return np.asarray(cv2.reduce(picture.view(np.uint8), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S))[0]
+
+
+def _row_sums(picture: Mask | Binary) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    return np.asarray(cv2.reduce(picture.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S))[:, 0]
 
 
 def chest_wall_side(picture: Mask | Binary) -> Side:
@@ -86,7 +95,7 @@ def _chest_wall_part(opened: Binary) -> Binary:
         edge = labels[:, content[0] : content[0] + margin + 1]
     else:
         edge = labels[:, content[-1] - margin : content[-1] + 1]
-    touching = set(np.unique(edge).tolist()) - {0}
+    touching = set(np.flatnonzero(np.bincount(edge.ravel())).tolist()) - {0}
     if not touching:
         return np.zeros_like(opened)
     largest = max(touching, key=lambda label: int(stats[label, cv2.CC_STAT_AREA]))
@@ -113,8 +122,9 @@ def breast_place(mask: Mask, stored_px: tuple[int, int]) -> BreastPlace:
     full = (r + 0.5) x H/h - 0.5
     """
     (h, w), (H, W) = mask.shape, stored_px
-    n = int(mask.sum())
-    row = float(mask.sum(axis=1) @ np.arange(h)) / n
-    col = float(mask.sum(axis=0) @ np.arange(w)) / n
+    rows, cols = _row_sums(mask), _column_sums(mask)
+    n = int(rows.sum())
+    row = float(rows @ np.arange(h)) / n
+    col = float(cols @ np.arange(w)) / n
     area = round(n * (H / h) * (W / w))
     return BreastPlace(area, (row + 0.5) * H / h - 0.5, (col + 0.5) * W / w - 0.5)

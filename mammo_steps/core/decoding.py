@@ -4,6 +4,7 @@ The plug-in is always named, so that no other installed decoder is picked; every
 lossless a second one for the streams that libjpeg-turbo refuses.
 """
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def _decoded(source: bytes, runner: DecodeRunner) -> np.ndarray[Any, Any]:
         return np.asarray(imagecodecs.jpegsof3_decode(source))
 
 
+@functools.cache
 def _register() -> None:
     for syntax in _ENCODED:
         decoder = get_decoder(syntax)

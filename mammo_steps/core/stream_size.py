@@ -13,7 +13,7 @@ _END = b"\xff\xd9"  # EOI of JPEG, EOC of JPEG 2000
 
 def stream_size(source: bytes) -> tuple[int, int]:
     """(rows, columns) of a one-component stream; ValueError if it is another, cut off, or not understood."""
-    if not source.rstrip(b"\0").endswith(_END) and _END not in source[-64:]:
+    if _END not in source[-64:] and not source.rstrip(b"\0").endswith(_END):
         raise ValueError("the stream has no end marker")
     if source[:4] == b"\xff\x4f\xff\x51":  # SOC, SIZ: ITU-T T.800 A.5.1
         width, height, left, top = struct.unpack_from(">4I", source, 8)

@@ -138,9 +138,14 @@ class RowGroupWriter:
 
     def append(self, row: Mapping[str, Any]) -> int:
         """Write one row; returns its row group."""
-        self._writer.write_table(_checked(self._kind, {name: [value] for name, value in row.items()}))
-        self.n_rows += 1
-        return self.n_rows - 1
+        return self.append_all({name: [value] for name, value in row.items()})
+
+    def append_all(self, columns: Mapping[str, Any]) -> int:
+        """Write several rows, each as a row group; returns the first one's."""
+        table = _checked(self._kind, columns)
+        self._writer.write_table(table, row_group_size=1)
+        self.n_rows += table.num_rows
+        return self.n_rows - table.num_rows
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

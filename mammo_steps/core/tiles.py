@@ -73,8 +73,14 @@ def cut(matrix: Tile, side_px: int) -> Iterator[Cut]:
         for left in range(0, matrix.shape[1], side_px):
             tile = matrix[top : top + side_px, left : left + side_px]
             value = int(tile[0, 0])
-            constant = bool((tile == value).all())
-            yield Cut(top // side_px, left // side_px, value, None if constant else encode_tile(tile))
+            pixels = None if is_constant(tile) else encode_tile(tile)
+            yield Cut(top // side_px, left // side_px, value, pixels)
+
+
+def is_constant(values: Tile) -> bool:
+    """Whether all values of a matrix (H, W) are the same; a few are looked at before all are."""
+    first = values[0, 0]
+    return bool((values[::61, ::67] == first).all() and (values == first).all())
 
 
 class TileReader:

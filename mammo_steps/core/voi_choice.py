@@ -10,7 +10,7 @@ from pydicom.multival import MultiValue
 from mammo_steps.core.breast import breast_mask
 from mammo_steps.core.windowing import HIGH_QUANTILE, LOW_QUANTILE, Table, Values, Voi, grey_table
 
-_SAMPLE_STEP = 8  # a window is tried on every 8th row and column
+_SAMPLE_PX = 160  # columns of the sample on which a window is tried
 _WORK_PX = 512  # columns of the small image on which the breast is looked for
 
 
@@ -119,7 +119,8 @@ def tiles_and_voi(ds: Dataset, stored: Values) -> tuple[Values, Voi, str]:
     usable one: fixed quantiles inside the breast.
     """
     tiles, plain = tile_values(stored, ds)
-    sample = tiles[::_SAMPLE_STEP, ::_SAMPLE_STEP]
+    step = max(1, tiles.shape[1] // _SAMPLE_PX)
+    sample = tiles[::step, ::step]
     for intensity, find in (("lut", _voi_lut), ("window", _window)):
         found = find(ds)
         if found is not None:

@@ -8,6 +8,7 @@ value.
 
 import base64
 import dataclasses
+import functools
 import json
 import zlib
 from collections.abc import Mapping
@@ -83,8 +84,9 @@ class Voi:
         return cls(**fields)
 
 
+@functools.lru_cache(maxsize=8)  # an image's table is asked for twice, and many images share one
 def grey_table(voi: str | Voi, bits: int) -> Table:
-    """Grey level of each tile value: (65536,) uint8 or uint16, 0 = black = background."""
+    """Grey level of each tile value: (65536,) uint8 or uint16, 0 = black = background. Not to be written to."""
     if bits not in (8, 16):
         raise ValueError(f"bits is {bits}, wanted 8 or 16")
     if isinstance(voi, str):
@@ -96,6 +98,7 @@ def grey_table(voi: str | Voi, bits: int) -> Table:
     table = np.rint(share * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
     if voi.padding is not None:
         table[voi.padding[0] : voi.padding[1] + 1] = 0
+    table.flags.writeable = False
     return np.asarray(table)
 
 

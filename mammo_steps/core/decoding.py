@@ -1,10 +1,11 @@
 """Pixels out of a DICOM file: pydicom in front, imagecodecs behind it as a decoding plug-in.
 
-The plug-in is always named, so that no other installed decoder is picked; every syntax has one decoder, JPEG
-lossless a second one for the streams that libjpeg-turbo refuses.
+The plug-in is always named, so that no other installed decoder is picked. What is in DECODERS decodes, in this
+order; RLE that imagecodecs refuses goes to pydicom's own decoder.
 """
 
-import functools
+import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ import pydicom
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
+from pydicom.pixels.decoders.base import Decoder, DecodeRunner, get_decoder
 
 from mammo_steps.core.exclusions import ExclusionError
-from mammo_steps.core.stream_size import stream_size
+from mammo_steps.core.stream_size import Frame, stream_frame
 from mammo_steps.core.terms import Reason
 
 Stored = np.ndarray[tuple[int, int], np.dtype[Any]]  # (H, W) uint8, uint16, int8 or int16, as in the file
@@ -25,11 +26,37 @@ Stored = np.ndarray[tuple[int, int], np.dtype[Any]]  # (H, W) uint8, uint16, int
 PLUGIN = "imagecodecs"
 MAX_PIXELS = 100_000_000  # a mammogram has up to 30 million
 
-_JPEG_LOSSLESS = (uid.JPEGLossless, uid.JPEGLosslessSV1)
-_JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
-_JPEG_2000 = (uid.JPEG2000Lossless, uid.JPEG2000)
-_HTJ2K = (uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
-_ENCODED = (*_JPEG_LOSSLESS, *_JPEG_LS, *_JPEG_2000, *_HTJ2K, uid.RLELossless)
+# Functions of imagecodecs. libjpeg-turbo (jpeg8) is the quickest and takes all that is below; jpegsof3 refuses
+# restart markers; ljpeg gives wrong pixels after one, so it is not here. OpenJPEG decodes HTJ2K, too, in three
+# times OpenJPH's time, but OpenJPH (htj2k) hangs on some damaged streams.
+DECODERS: dict[uid.UID, tuple[str, ...]] = {
+    uid.JPEGBaseline8Bit: ("jpeg8_decode",),
+    uid.JPEGExtended12Bit: ("jpeg8_decode",),
+    uid.JPEGLossless: ("jpeg8_decode", "jpegsof3_decode"),
+    uid.JPEGLosslessSV1: ("jpeg8_decode", "jpegsof3_decode"),
+    uid.JPEGLSLossless: ("jpegls_decode",),
+    uid.JPEGLSNearLossless: ("jpegls_decode",),
+    uid.JPEG2000Lossless: ("jpeg2k_decode",),
+    uid.JPEG2000: ("jpeg2k_decode",),
+    uid.HTJ2KLossless: ("jpeg2k_decode",),
+    uid.HTJ2KLosslessRPCL: ("jpeg2k_decode",),
+    uid.HTJ2K: ("jpeg2k_decode",),
+    uid.RLELossless: ("dicomrle_decode",),
+}
+_LOSSY = (
+    uid.JPEGBaseline8Bit,
+    uid.JPEGExtended12Bit,
+    uid.JPEGLSNearLossless,
+    uid.JPEG2000,
+    uid.HTJ2K,
+)
+# libjpeg makes up what a stream lacks. A lossless code has a bit at least, a block of 64 lossy pixels has two.
+_PIXELS_PER_BIT = {
+    uid.JPEGLossless: 1,
+    uid.JPEGLosslessSV1: 1,
+    uid.JPEGBaseline8Bit: 32,
+    uid.JPEGExtended12Bit: 32,
+}
 _NATIVE = (
     uid.ImplicitVRLittleEndian,
     uid.ExplicitVRLittleEndian,
@@ -38,51 +65,58 @@ _NATIVE = (
 )
 
 # What pydicom wants of a plug-in module: these two names and the frame decoder below.
-DECODER_DEPENDENCIES = dict.fromkeys(_ENCODED, ("imagecodecs",))
+DECODER_DEPENDENCIES = dict.fromkeys(DECODERS, ("imagecodecs",))
+_REGISTERING = threading.Lock()
 
 
 def is_available(syntax: str) -> bool:
-    return syntax in _ENCODED
+    return syntax in DECODERS
 
 
 def decode_frame(source: bytes, runner: DecodeRunner) -> memoryview:
     """One encoded frame -> its pixels, row-major; tells the runner which container the stream needs."""
-    pixels = np.ascontiguousarray(_decoded(source, runner))
+    pixels, stream_bits = _decoded(source, runner)
     if pixels.shape != (runner.rows, runner.columns):
         raise ValueError(f"the frame has shape {pixels.shape}, wanted {(runner.rows, runner.columns)}")
+    signed = runner.pixel_representation == 1
+    if stream_bits > runner.bits_stored and runner.transfer_syntax in _LOSSY and not signed:
+        pixels = np.clip(pixels, 0, 2**runner.bits_stored - 1)  # rounding goes beyond the range
+    elif signed or pixels.dtype.kind == "i" or stream_bits > runner.bits_stored:
+        pixels = conform(pixels, runner.bits_stored, signed)
+    pixels = np.ascontiguousarray(pixels)
     runner.set_option("bits_allocated", pixels.dtype.itemsize * 8)
     runner.set_option("pixel_representation", int(pixels.dtype.kind == "i"))
     return pixels.data.cast("B")
 
 
-def _decoded(source: bytes, runner: DecodeRunner) -> np.ndarray[Any, Any]:
-    syntax, shape = runner.transfer_syntax, (runner.rows, runner.columns)
-    if syntax == uid.RLELossless:
+def _decoded(source: bytes, runner: DecodeRunner) -> tuple[np.ndarray[Any, Any], int]:
+    """The pixels and the bits that one may have."""
+    shape = (runner.rows, runner.columns)
+    if runner.transfer_syntax == uid.RLELossless:
         kind = np.dtype(f"<u{runner.bits_allocated // 8}")
-        return np.frombuffer(imagecodecs.dicomrle_decode(source, kind), dtype=kind).reshape(shape)
-    found = stream_size(source)
-    if found != shape:
-        raise ValueError(f"the encoded frame is {found}, the header says {shape}")
-    if syntax in _JPEG_LS:
-        return np.asarray(imagecodecs.jpegls_decode(source))
-    if syntax in _JPEG_2000:
-        return np.asarray(imagecodecs.jpeg2k_decode(source))
-    if syntax in _HTJ2K:
-        return np.asarray(imagecodecs.htj2k_decode(source))
-    if 8 * len(source) < shape[0] * shape[1]:  # libjpeg would make up the rest; no code is shorter than a bit
-        raise ValueError("the encoded frame has fewer bits than pixels")
-    try:
-        return np.asarray(imagecodecs.jpeg8_decode(source))
-    except imagecodecs.Jpeg8Error:
-        return np.asarray(imagecodecs.jpegsof3_decode(source))
+        pixels = np.frombuffer(imagecodecs.dicomrle_decode(source, kind), dtype=kind)
+        return pixels.reshape(shape), runner.bits_allocated
+    frame: Frame = stream_frame(source)
+    if frame[:2] != shape:
+        raise ValueError(f"the encoded frame is {frame[:2]}, the header says {shape}")
+    if 8 * len(source) * _PIXELS_PER_BIT.get(runner.transfer_syntax, math.inf) < shape[0] * shape[1]:
+        raise ValueError("the encoded frame has fewer bits than its pixels take")
+    failure = RuntimeError()
+    for name in DECODERS[runner.transfer_syntax]:
+        try:
+            return np.asarray(getattr(imagecodecs, name)(source)), frame.bits
+        except RuntimeError as error:  # the kind that all of imagecodecs' decoders raise
+            failure = error
+    raise failure
 
 
-@functools.cache
-def _register() -> None:
-    for syntax in _ENCODED:
-        decoder = get_decoder(syntax)
+def _decoder(syntax: uid.UID) -> Decoder:
+    """pydicom's decoder of a transfer syntax, with our plug-in."""
+    decoder = get_decoder(syntax)
+    with _REGISTERING:
         if PLUGIN not in decoder.available_plugins:
             decoder.add_plugin(PLUGIN, (__name__, "decode_frame"))
+    return decoder
 
 
 def read_pixels(path: Path) -> tuple[Stored, Dataset]:
@@ -95,7 +129,7 @@ def read_pixels(path: Path) -> tuple[Stored, Dataset]:
         ds = pydicom.dcmread(path)
         _refuse(ds)
         syntax = ds.file_meta.TransferSyntaxUID
-        if syntax in _ENCODED:
+        if syntax in DECODERS:
             stored = _decode(ds)
         else:
             stored, _ = get_decoder(syntax).as_array(ds, index=0, raw=True)
@@ -119,12 +153,17 @@ def read_pixels(path: Path) -> tuple[Stored, Dataset]:
 
 def _decode(ds: Dataset) -> Stored:
     """The encoded frame by our plug-in. `as_buffer` spares the passes over the image of `as_array`."""
-    _register()
-    decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
-    buffer, found = decoder.as_buffer(ds, index=0, decoding_plugin=PLUGIN)
+    syntax = ds.file_meta.TransferSyntaxUID
+    decoder = _decoder(syntax)
+    try:
+        buffer, found = decoder.as_buffer(ds, index=0, decoding_plugin=PLUGIN)
+    except RuntimeError:
+        if syntax != uid.RLELossless:
+            raise
+        stored, _ = decoder.as_array(ds, index=0, raw=True, decoding_plugin="pydicom")
+        return conform(stored, int(ds.BitsStored), bool(ds.PixelRepresentation))
     kind = f"{'i' if found['pixel_representation'] else 'u'}{int(found['bits_allocated']) // 8}"
-    pixels = np.frombuffer(buffer, dtype=kind).reshape(int(ds.Rows), int(ds.Columns))
-    return conform(pixels, int(ds.BitsStored), bool(ds.PixelRepresentation))
+    return np.frombuffer(buffer, dtype=kind).reshape(int(ds.Rows), int(ds.Columns))
 
 
 def conform(pixels: Stored, bits_stored: int, signed: bool) -> Stored:
@@ -147,7 +186,7 @@ def conform(pixels: Stored, bits_stored: int, signed: bool) -> Stored:
 def _refuse(ds: Dataset) -> None:
     """Raise before anything is decoded if the header does not describe one grey image of a sane size."""
     syntax = ds.file_meta.get("TransferSyntaxUID")
-    if syntax not in _ENCODED + _NATIVE:
+    if syntax not in (*DECODERS, *_NATIVE):
         found = uid.UID(str(syntax))
         name = found.name if found.type == "Transfer Syntax" else "unknown"  # never the header's own text
         raise ExclusionError(Reason.UNDECODABLE, f"transfer syntax {name}")

@@ -208,7 +208,7 @@ def test_narrow_images_are_enlarged_bilinearly(shard: Shard) -> None:
     (row,) = shard.make(holistic_width_px=240)
     assert row["enlarged"] and shard.holistic(row).shape == (320, 240)
     ramp = np.array([[0, 100]], dtype=np.uint8)
-    assert resized(ramp, 4).tolist() == [[0, 25, 75, 100]] * 2
+    assert resized(ramp, 4, ramp.dtype).tolist() == [[0, 25, 75, 100]] * 2
 
 
 def test_sixteen_bits_keep_finer_grey_levels(shard: Shard) -> None:

@@ -27,11 +27,12 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from mammo_steps.core import decoding, tiles
-from mammo_steps.core.breast import Mask, Side, breast_mask, breast_place, side_balance
+from mammo_steps.core.breast import breast_mask, breast_place
 from mammo_steps.core.decoding import Stored
 from mammo_steps.core.dicom_headers import quiet_pydicom
 from mammo_steps.core.exclusions import ExclusionError
 from mammo_steps.core.ordered_pool import Limits, Lost, in_order
+from mammo_steps.core.orientation import chest_wall, expected_side, header_conflict
 from mammo_steps.core.resizing import area_mean
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import RowGroupWriter, write_rows
@@ -43,7 +44,6 @@ log = logging.getLogger("make_shards")
 
 ReadPixels = Callable[[Path], tuple[Stored, Dataset]]
 
-CLEAR_BALANCE = 0.1  # |side balance| of a breast mask; films of 60 women have 0.2 and more
 _LOG_EVERY_S = 60
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 _KEPT_BYTES = 2**28
@@ -114,24 +114,6 @@ def resized(grey: Values, width_px: int, kind: np.dtype[Any]) -> Values:
     return area_mean(grey, shape).astype(kind)
 
 
-def expected_side(ds: Dataset, laterality: str) -> Side:
-    """Where the header has the chest wall: by Patient Orientation (rows run to A or P), else L = left."""
-    orientation = ds.get("PatientOrientation")
-    first = str(orientation[0]).strip().upper()[:1] if orientation else ""
-    if first in ("A", "P"):
-        return "left" if first == "A" else "right"
-    return "left" if laterality == "L" else "right"
-
-
-def chest_wall(mask: Mask, expected: Side) -> tuple[Side, bool]:
-    """(side of the chest wall, whether the pixels clearly contradict the header); the pixels are believed."""
-    balance = side_balance(mask)
-    if abs(balance) < CLEAR_BALANCE:
-        return expected, False
-    found: Side = "left" if balance > 0 else "right"
-    return found, found != expected
-
-
 @functools.cache
 def _recipe(settings: Settings) -> str:
     return shard_recipe(asdict(settings)).hash
@@ -154,7 +136,7 @@ def _pixels(
         raise ExclusionError(Reason.CONSTANT_IMAGE, f"every pixel is {stored.flat[0]}")
     try:
         matrix, voi, intensity = tiles_and_voi(ds, stored)
-        expected = expected_side(ds, image.laterality)
+        expected, contradiction = expected_side(ds, image.laterality), header_conflict(ds)
     except MemoryError:
         raise
     except Exception as error:  # a malformed header makes pydicom raise almost anything, with its text
@@ -165,9 +147,10 @@ def _pixels(
     mask = breast_mask(small)
     if not mask.any():
         raise ExclusionError(Reason.NO_BREAST)
-    side, conflict = chest_wall(mask, expected)
+    side, wrong_side = chest_wall(mask, expected)
+    conflict = wrong_side or contradiction
     if conflict and settings.orientation_conflict == "exclude":
-        raise ExclusionError(Reason.ORIENTATION_CONFLICT, f"the chest wall is on the {side}")
+        raise ExclusionError(Reason.ORIENTATION_CONFLICT, conflict)
     flipped = side == "right"
     holistic = np.ascontiguousarray(small[:, ::-1] if flipped else small)
     place = breast_place(mask, stored.shape)
@@ -178,7 +161,7 @@ def _pixels(
         "breast_row": place.row,
         "breast_col": place.col,
         "flipped": flipped,
-        "orientation_conflict": conflict,
+        "orientation_conflict": bool(conflict),
         "intensity": intensity,
         "voi": voi.to_json(),
         "holistic_height_px": holistic.shape[0],

@@ -33,13 +33,13 @@ def side_balance(picture: Mask | Binary) -> float:
     return float((columns * offset).sum()) / total if total else 0.0
 
 
-def _column_sums(picture: Mask | Binary) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+def _column_sums(picture: Mask | Binary) -> np.ndarray[Any, np.dtype[np.integer[Any]]]:
     """Sums of the columns (w,); OpenCV takes a tenth of NumPy's time."""
-    return np.asarray(cv2.reduce(picture.view(np.uint8), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S))[0]
+    return np.asarray(cv2.reduce(picture.view(np.uint8), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S), int).ravel()
 
 
-def _row_sums(picture: Mask | Binary) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-    return np.asarray(cv2.reduce(picture.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S))[:, 0]
+def _row_sums(picture: Mask | Binary) -> np.ndarray[Any, np.dtype[np.integer[Any]]]:
+    return np.asarray(cv2.reduce(picture.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S), int).ravel()
 
 
 def chest_wall_side(picture: Mask | Binary) -> Side:

@@ -102,7 +102,9 @@ TABLES: dict[str, dict[str, Column]] = {
         "orientation_conflict": Column(
             "bool?", "true: the chest wall is on the side where the header does not expect it"
         ),
-        "intensity": Column("string?", "where grey levels came from: window, lut or fallback (percentiles)"),
+        "intensity": Column(
+            "string?", "where grey levels came from: window, lut, fallback (percentiles) or raw"
+        ),
         "voi": Column("string?", "JSON: how a tile's value becomes a grey level (core.windowing.Voi)"),
         "holistic_row_group": Column("int32?", "row group of holistic.parquet"),
         "holistic_height_px": Column("int32?", "rows of the holistic image"),

@@ -144,8 +144,8 @@ class RowGroupWriter:
         """Write several rows, each as a row group; returns the first one's."""
         table = _checked(self._kind, columns)
         self._writer.write_table(table, row_group_size=1)
-        self.n_rows += table.num_rows
-        return self.n_rows - table.num_rows
+        first, self.n_rows = self.n_rows, self.n_rows + len(table)
+        return first
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

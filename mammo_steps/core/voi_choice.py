@@ -1,4 +1,8 @@
-"""Which window or LUT of a DICOM header is taken, and what is done where none can be used."""
+"""Which window or LUT of a DICOM header is taken, and what is done where none can be used.
+
+Raw images (For Processing) have no VOI by the standard, and one that is there is not taken: their grey level is
+the logarithm of the value, between fixed quantiles inside the breast, dense tissue white (PS3.3 A.26, C.8.11.7).
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,10 +11,12 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from mammo_steps.core import dicom_codes as dc
 from mammo_steps.core.breast import breast_mask
-from mammo_steps.core.windowing import HIGH_QUANTILE, LOW_QUANTILE, Table, Values, Voi, grey_table
+from mammo_steps.core.windowing import HIGH_QUANTILE, LOW_QUANTILE, Table, Values, Voi, grey_table, logarithm
 
 _SAMPLE_PX = 160  # columns of the sample on which a window is tried
+_AIR_SHARE = 0.05  # of a raw image's range of logarithms: the noise of unattenuated exposure
 _WORK_PX = 512  # columns of the small image on which the breast is looked for
 
 
@@ -61,7 +67,7 @@ def _lut(item: Dataset, signed: bool) -> tuple[int, Table, int]:
     raw = item.LUTData
     if isinstance(raw, bytes):
         words = ">u2" if item.original_encoding[1] is False else "<u2"  # bytes are as in the file
-        table = np.frombuffer(raw, dtype=np.uint8 if len(raw) == n else words)
+        table = np.frombuffer(raw, dtype=np.uint8 if len(raw) < 2 * n else words)  # both ways are written
     else:
         table = np.atleast_1d(np.asarray(raw, dtype=np.int64)) & 0xFFFF
     if len(table) < n or not 8 <= bits <= 16:
@@ -106,19 +112,21 @@ def _padding(ds: Dataset, shift: int) -> tuple[int, int] | None:
 
 
 def voi_from_dataset(ds: Dataset, stored: Values) -> tuple[Voi, str]:
-    """The Voi of an image and where it came from: window, lut or fallback. See `tiles_and_voi`."""
+    """The Voi of an image and where it came from. See `tiles_and_voi`."""
     _, voi, intensity = tiles_and_voi(ds, stored)
     return voi, intensity
 
 
 def tiles_and_voi(ds: Dataset, stored: Values) -> tuple[Values, Voi, str]:
-    """Tile values (H, W) uint16, their Voi, and its origin: window, lut or fallback.
+    """Tile values (H, W) uint16, their Voi, and its origin: window, lut, fallback or raw.
 
     A VOI LUT is taken before a window (as pydicom does), of several the one explained as NORMAL, else the
     first; one that is malformed or leaves nearly all of the image black or white is passed over. Without a
     usable one: fixed quantiles inside the breast.
     """
     tiles, plain = tile_values(stored, ds)
+    if is_raw(ds):
+        return tiles, _percentile_voi(tiles, _raw(ds, plain), _AIR_SHARE), "raw"
     step = max(1, tiles.shape[1] // _SAMPLE_PX)
     sample = tiles[::step, ::step]
     for intensity, find in (("lut", _voi_lut), ("window", _window)):
@@ -128,6 +136,23 @@ def tiles_and_voi(ds: Dataset, stored: Values) -> tuple[Values, Voi, str]:
             if _is_usable(voi, sample):
                 return tiles, voi, intensity
     return tiles, _percentile_voi(tiles, plain), "fallback"
+
+
+def is_raw(ds: Dataset) -> bool:
+    """Whether a header says that its image is For Processing, as its intent or as its class."""
+    intent = str(ds.get("PresentationIntentType") or "").strip().upper()
+    return intent == "FOR PROCESSING" or ds.get("SOPClassUID") == dc.MG_FOR_PROCESSING
+
+
+def _raw(ds: Dataset, plain: Voi) -> Voi:
+    """How values become grey in a raw image: by Pixel Intensity Relationship and its Sign (PS3.3 C.8.11.3).
+
+    The photometric interpretation says nothing here. Values that are logarithms already are taken as they are;
+    the sign is -1 where high values mean little exposure. Without both elements: values grow with exposure.
+    """
+    is_log = str(ds.get("PixelIntensityRelationship") or "").strip().upper() == "LOG"
+    sign = str(ds.get("PixelIntensityRelationshipSign") or "1").strip()
+    return replace(plain, kind="percentile" if is_log else "raw_log", invert=sign != "-1")
 
 
 def _preferred(explanations: Any, n: int) -> int:
@@ -179,19 +204,26 @@ def _is_usable(voi: Voi, sample: Values) -> bool:
     return bool(((grey > 0) & (grey < 255)).mean() >= 0.01)
 
 
-def _percentile_voi(tiles: Values, plain: Voi) -> Voi:
-    """A linear window between two fixed quantiles of the values inside the breast."""
+def _percentile_voi(tiles: Values, plain: Voi, background_share: float = 0.0) -> Voi:
+    """A linear window between two fixed quantiles of the values (of their logarithm) inside the breast.
+
+    background_share  while the breast is looked for, so much of the range from black on is background
+    """
     step = max(1, tiles.shape[1] // _WORK_PX)
     small = tiles[::step, ::step]
     valid = np.ones(small.shape, dtype=bool)
     if plain.padding is not None:
         valid = (small < plain.padding[0]) | (small > plain.padding[1])
-    values = (plain.slope * small.astype(np.float64) + plain.intercept) * (-1 if plain.invert else 1)
+    values = plain.slope * small.astype(np.float64) + plain.intercept
+    if plain.kind == "raw_log":
+        values = logarithm(values)
+    values *= -1 if plain.invert else 1
     if not valid.any():
         return replace(plain, center=0.0, width=1.0)
     low, high = np.quantile(values[valid], (0.0, 0.999))
-    rough = np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255 * valid
+    rough = np.clip((values - low) / max(high - low, 1e-9) - background_share, 0, 1) * 255 * valid
     inside = breast_mask(rough.astype(np.uint8)) & valid
     ends = np.quantile(values[inside if inside.any() else valid], (LOW_QUANTILE, HIGH_QUANTILE))
-    center, width = float(ends.mean()), max(float(ends[1] - ends[0]), 1.0)
+    narrowest = 1e-3 if plain.kind == "raw_log" else 1.0
+    center, width = float(ends.mean()), max(float(ends[1] - ends[0]), narrowest)
     return replace(plain, center=-center if plain.invert else center, width=width)

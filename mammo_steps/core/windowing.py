@@ -21,7 +21,7 @@ import numpy as np
 from mammo_steps.core.recipe import Recipe
 
 N_VALUES = 65536
-KINDS = ("linear", "linear_exact", "sigmoid", "lut", "percentile")
+KINDS = ("linear", "linear_exact", "sigmoid", "lut", "percentile", "raw_log")
 
 # Without a usable window: black and white lie at these quantiles of the values inside the breast.
 LOW_QUANTILE, HIGH_QUANTILE = 0.005, 0.995
@@ -29,9 +29,10 @@ LOW_QUANTILE, HIGH_QUANTILE = 0.005, 0.995
 # What a shard's grey levels depend on besides its settings; a changed rule gets a new version, and then all
 # shards, weights and scores of the old one are refused (core.recipe).
 RECIPE = {
-    "version": 1,
+    "version": 2,
     "voi": "lut before window; NORMAL or first",
     "fallback_quantiles": [LOW_QUANTILE, HIGH_QUANTILE],
+    "raw": "logarithm between the same quantiles, little exposure is white",
     "resize": "window, then area mean",
     "orientation": "chest wall left, by the pixels where they are clear, else by the header",
 }
@@ -45,12 +46,13 @@ class Voi:
     """How a tile's value becomes a grey level.
 
     slope, intercept  value after the modality LUT = slope x tile value + intercept
-    kind              linear, linear_exact, sigmoid, lut, or percentile (no usable window in the header)
-    center, width     of the window, in values after the modality LUT
+    kind              linear, linear_exact, sigmoid, lut, percentile (no usable window in the header), or
+                      raw_log (raw images, which have none)
+    center, width     of the window, in values after the modality LUT; of raw_log in their natural logarithm
     lut               outputs of the VOI LUT: value `lut_first` (and below) -> lut[0]
     lut_bits          an output of 2^lut_bits - 1 is white
     padding           (first, last) tile value that is padding, None = no padding
-    invert            MONOCHROME1
+    invert            MONOCHROME1; in a raw image: low values mean little exposure, dense tissue
     """
 
     kind: str
@@ -111,7 +113,14 @@ def _share_of_white(voi: Voi, values: np.ndarray[Any, Any]) -> Any:
         return 1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - voi.center) / voi.width, -700, 700)))
     if voi.kind == "linear":  # width 1: a step, no division
         return np.clip((values - (voi.center - 0.5)) / max(voi.width - 1.0, 1e-6) + 0.5, 0.0, 1.0)
+    if voi.kind == "raw_log":
+        values = logarithm(values)
     return np.clip((values - voi.center) / voi.width + 0.5, 0.0, 1.0)
+
+
+def logarithm(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Natural logarithm of detector values; those below 1 count as 1."""
+    return np.asarray(np.log(np.maximum(values, 1.0)))
 
 
 def apply_table(values: Values, table: Table) -> Values:

@@ -17,6 +17,7 @@ from mammo_steps.core.breast import breast_mask, chest_wall_side, side_balance
 from mammo_steps.core.decoding import read_pixels
 from mammo_steps.core.dicom_headers import quiet_pydicom, read_header
 from mammo_steps.core.exclusions import ExclusionError
+from mammo_steps.core.orientation import CLEAR_BALANCE
 from mammo_steps.core.tables import read_table
 from mammo_steps.core.tiles import TileReader
 from mammo_steps.core.voi_choice import tiles_and_voi
@@ -117,7 +118,7 @@ def test_on_every_film_the_chest_wall_is_where_the_film_number_says(films: Path)
         film, ds = read_pixels(path)
         mask = breast_mask(film)
         assert chest_wall_side(mask) == ("left" if ds.ImageLaterality == "L" else "right"), path.name
-        assert abs(side_balance(mask)) > make_shards.CLEAR_BALANCE, path.name
+        assert abs(side_balance(mask)) > CLEAR_BALANCE, path.name
         assert 0.1 < mask.mean() < 0.9, path.name
 
 

@@ -196,6 +196,32 @@ def test_patient_orientation_says_where_the_chest_wall_is(shard: Shard) -> None:
     assert (row["reason"], row["orientation_conflict"], row["flipped"]) == (None, False, True)
 
 
+def test_an_image_that_its_header_calls_upside_down_is_a_conflict(shard: Shard) -> None:
+    path = shard.add("i1")
+    edit(path, lambda ds: setattr(ds, "PatientOrientation", ["A", "HR"]))
+    (row,) = shard.make()
+    assert (row["reason"], row["detail"]) == (
+        "orientation_conflict",
+        "columns run to the head: the image is upside down",
+    )
+    (row,) = shard.make(orientation_conflict="keep")
+    assert (row["reason"], row["orientation_conflict"], row["flipped"]) == (None, True, False)
+
+
+def test_a_raw_image_is_shown_dense_is_white(shard: Shard) -> None:
+    tissue = half_disc()
+    path = shard.add("i1", grey=np.where(tissue > 0, 4000 - 2 * tissue, 4095).astype(np.uint16))
+    edit(path, lambda ds: setattr(ds, "PresentationIntentType", "FOR PROCESSING"))
+    shard.add("i2")
+    raw, shown = shard.make()
+    assert (raw["intensity"], shown["intensity"]) == ("raw", "window")
+    assert raw["recipe"] == shown["recipe"]
+    assert raw["breast_area_px"] == pytest.approx(shown["breast_area_px"], rel=0.05)
+    assert not shard.holistic(raw)[:, -5:].any()
+    levels = shard.holistic(raw)[32, :20], shard.holistic(shown)[32, :20]
+    assert np.corrcoef(*levels)[0, 1] > 0.9
+
+
 def test_a_breast_that_fills_the_frame_is_oriented_by_its_header(shard: Shard) -> None:
     full = np.random.default_rng(0).integers(1000, 2000, (160, 120)).astype(np.uint16)
     shard.add("i1", "R", grey=full)

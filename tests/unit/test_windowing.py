@@ -93,6 +93,16 @@ def test_a_voi_lut_is_taken_before_a_window_and_agrees_with_pydicom() -> None:
     assert voi_from_dataset(ds, RAMP)[1] == "lut"
 
 
+@pytest.mark.parametrize("n", [100, 101])  # 101 bytes are padded to 102
+def test_a_lut_of_eight_bits_may_be_written_as_bytes_or_as_words(n: int) -> None:
+    outputs = np.linspace(0, 255, n).astype(int).tolist()
+    as_words, as_bytes = lut_item(outputs, 1000, 8), lut_item(outputs, 1000, 8)
+    as_bytes.LUTData = bytes(outputs) + b"\0" * (n % 2)
+    for item in (as_words, as_bytes):
+        levels = grey(header(VOILUTSequence=Sequence([item])), RAMP).reshape(-1)
+        assert levels[[0, 999, 1050, 1000 + n, 4095]].tolist() == [0, 0, outputs[50], 255, 255]
+
+
 def test_the_display_explained_as_normal_is_taken_else_the_first() -> None:
     ds = header(WindowCenter=[1000, 2000], WindowWidth=[800, 900])
     assert voi_from_dataset(ds, RAMP)[0].center == 1000

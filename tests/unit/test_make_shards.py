@@ -13,6 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 from made_files import EXPLICIT, Grey, edit, half_disc, make_dicom
+from pydicom.dataset import Dataset
 
 from mammo_steps import make_shards
 from mammo_steps.core import decoding
@@ -211,7 +212,12 @@ def test_an_image_that_its_header_calls_upside_down_is_a_conflict(shard: Shard) 
 def test_a_raw_image_is_shown_dense_is_white(shard: Shard) -> None:
     tissue = half_disc()
     path = shard.add("i1", grey=np.where(tissue > 0, 4000 - 2 * tissue, 4095).astype(np.uint16))
-    edit(path, lambda ds: setattr(ds, "PresentationIntentType", "FOR PROCESSING"))
+
+    def as_raw(ds: Dataset) -> None:
+        ds.PresentationIntentType = "FOR PROCESSING"
+        ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LIN", 1
+
+    edit(path, as_raw)
     shard.add("i2")
     raw, shown = shard.make()
     assert (raw["intensity"], shown["intensity"]) == ("raw", "window")

@@ -229,7 +229,7 @@ def test_the_recipe_changes_with_every_setting_and_not_with_their_order() -> Non
 def test_the_recipe_changes_with_the_version_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     one = shard_recipe({"a": 1})
     monkeypatch.setitem(RECIPE, "version", 99)
-    assert differences(one, shard_recipe({"a": 1})) == "`make_shards.rules.version`: 1 and 99"
+    assert differences(one, shard_recipe({"a": 1})) == "`make_shards.rules.version`: 2 and 99"
 
 
 def test_other_grey_levels_need_a_new_version_of_the_rules() -> None:
@@ -240,14 +240,16 @@ def test_other_grey_levels_need_a_new_version_of_the_rules() -> None:
         Voi("sigmoid", center=2000, width=1000, invert=True),
         Voi("lut", lut=(0, 10, 40, 90), lut_first=7, lut_bits=7),
         Voi("percentile", center=300.5, width=20.0),
+        Voi("raw_log", center=float(np.log(300)), width=float(np.log(100)), invert=True),
     ]
     values = [3, 8, 300, 1700, 2100, 5000]
     found = {kind.kind: grey_table(kind, 8)[values].tolist() for kind in kinds}
-    assert RECIPE["version"] == 1
+    assert RECIPE["version"] == 2
     assert found == {
         "linear": [0, 0, 0, 51, 153, 255],  # 1700: (1700 - 1999.5) / 999 + 0.5 = 0.2002 of 255
         "linear_exact": [0, 0, 0, 255, 255, 255],
         "sigmoid": [255, 255, 255, 196, 102, 0],  # 1700: 1 - 1 / (1 + exp(1.2)) = 0.7685 of 255
         "lut": [0, 20, 181, 181, 181, 181],  # 8: 10 / 127 of 255
         "percentile": [0, 0, 121, 255, 255, 255],  # 300: 0.5 - 0.5 / 20 = 0.475 of 255
+        "raw_log": [255, 255, 128, 31, 20, 0],  # 2100: 0.5 - ln(7) / ln(100) = 0.0775 of 255
     }

@@ -36,8 +36,9 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut, get_decoder
 from mammo_steps.core import decoding, tiles
 from mammo_steps.core.dicom_writing import Identity, Machine, write_mammogram
 from mammo_steps.core.files import write_json
+from mammo_steps.core.preparing import Listed, ShardSettings, prepare, start_worker
 from mammo_steps.core.tables import RowGroupWriter
-from mammo_steps.make_shards import Listed, Settings, ShardWriter, prepare, start_worker
+from mammo_steps.make_shards import ShardWriter
 
 SYNTAXES = {
     "jpeg_lossless": "1.2.840.10008.1.2.4.70",
@@ -58,7 +59,9 @@ class Load(NamedTuple):
 
 
 LOADS = (Load((3328, 2560), 3, 5, ""), Load((4096, 3328), 2, 3, "_4096x3328"))
-SETTINGS = Settings(holistic_width_px=976, holistic_bits=8, tile_side_px=512, orientation_conflict="exclude")
+SETTINGS = ShardSettings(
+    holistic_width_px=976, holistic_bits=8, tile_side_px=512, orientation_conflict="exclude"
+)
 
 
 def make_file(path: Path, shape: tuple[int, int], seed: int, syntax: str) -> None:
@@ -114,10 +117,10 @@ PEAK = """
 import json, sys
 from pathlib import Path
 from mammo_steps.core.decoding import read_pixels
-from mammo_steps.make_shards import Listed, Settings, prepare, start_worker
+from mammo_steps.make_shards import Listed, ShardSettings, prepare, start_worker
 start_worker()
 path = Path(sys.argv[1])
-assert prepare(Listed("i", path.name, "L"), path.parent, read_pixels, Settings(**json.loads(sys.argv[2]))).cuts
+assert prepare(Listed("i", path.name, "L"), path.parent, read_pixels, ShardSettings(**json.loads(sys.argv[2]))).cuts
 print(next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line).split()[1])
 """
 

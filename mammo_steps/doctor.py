@@ -21,19 +21,16 @@ import importlib
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydicom.dataset import Dataset
 
 from mammo_steps.core import archive_tables as counted
 from mammo_steps.core import decoding
 from mammo_steps.core.archive_page import Archive, Settings, findings_of, page_values, tables_of
 from mammo_steps.core.cohort_settings import CohortSettings
-from mammo_steps.core.decoding import Stored
 from mammo_steps.core.examination import EMPTY, NUMBERS, PICTURES, Plan, Task, examine
 from mammo_steps.core.files import write_text
 from mammo_steps.core.header_cohort import exclusion_table, header_cohort
@@ -41,8 +38,9 @@ from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.image_sample import sampled_images
 from mammo_steps.core.label_frame import label_frame, read_dataset_labels
 from mammo_steps.core.labels import Windows
-from mammo_steps.core.ordered_pool import Limits, Lost, in_order
+from mammo_steps.core.ordered_pool import Lost, in_order
 from mammo_steps.core.page import render
+from mammo_steps.core.preparing import LIMITS, ShardSettings, read_list, start_worker
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import read_table
 from mammo_steps.core.terms import Reason
@@ -56,34 +54,6 @@ SAMPLE_COLUMNS = ["image_id", "vendor", "model", "intent", "laterality", "view",
                   "syntax", "photometric", "bits_stored", "window", *MEASURED]  # fmt: skip
 
 
-# --- until these functions lie in core ------------------------------------------------------------------------
-def _step(name: str) -> Any:
-    return importlib.import_module(f"mammo_steps.{name}")
-
-
-def prepare_image(
-    image_id: str, laterality: str, stored: Stored, ds: Dataset, settings: Mapping[str, Any]
-) -> tuple[dict[str, Any], bytes]:
-    """As make_shards does it, with an orientation conflict kept."""
-    steps = _step("make_shards")
-    kept = replace(steps.Settings(**settings), orientation_conflict="keep")
-    listed = steps.Listed(image_id, "", laterality)
-    prepared = steps.prepare(listed, Path(), lambda _: (stored, ds), kept)
-    return prepared.row, prepared.holistic
-
-
-def start_worker() -> None:
-    _step("make_shards").start_worker()
-
-
-def limits() -> Limits:
-    found: Limits = _step("make_shards").LIMITS
-    return found
-
-
-# --------------------------------------------------------------------------------------------------------------
-
-
 def read_index(paths: Sequence[Path], width_px: int) -> pd.DataFrame:
     """All intakes' files, with the number of their `intake`."""
     tables = [read_table(path, "index").to_pandas().assign(intake=n) for n, path in enumerate(paths)]
@@ -95,7 +65,7 @@ def tasks_of(chosen: pd.DataFrame, lists: Sequence[Path], archives: Sequence[Pat
     paths: dict[str, Path] = {}
     for (intake, shard), own in chosen.groupby(["intake", "shard"]):
         wanted, file = set(own["image_id"]), lists[int(str(intake))] / f"{shard}.csv"
-        found = [image for image in _step("make_shards").read_list(file) if image.image_id in wanted]
+        found = [image for image in read_list(file) if image.image_id in wanted]
         paths |= {image.image_id: archives[int(str(intake))] / image.path for image in found}
     missing = len(chosen) - len(paths)
     if missing:
@@ -131,9 +101,7 @@ def plan_of(dataset: str, settings: Settings) -> Plan:
     module = importlib.import_module(f"mammo_steps.datasets.{dataset}")
     return Plan(
         read_pixels=getattr(module, "read_pixels", decoding.read_pixels),
-        prepare=partial(prepare_image, settings=settings.make_shards),
-        drop_conflicts=settings.make_shards["orientation_conflict"] == "exclude",
-        bits=settings.make_shards["holistic_bits"],
+        settings=ShardSettings(**settings.make_shards),
         input_px=settings.input_px,
         crop=settings.crop,
     )
@@ -185,9 +153,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("%d files, %d images; decoding %d", len(files), files["reason"].isna().sum(), len(chosen))
     plan = plan_of(args.dataset, settings)
     tasks = tasks_of(chosen, args.lists, args.archives)
-    with closing(
-        in_order(partial(examine, plan=plan), tasks, args.workers, start_worker, limits())
-    ) as results:
+    with closing(in_order(partial(examine, plan=plan), tasks, args.workers, start_worker, LIMITS)) as results:
         seen = [found_of(task, result) for task, result in zip(tasks, results, strict=True)]
     archive = Archive(files, labels, cohort, with_findings(chosen, seen))
 

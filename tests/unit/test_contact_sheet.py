@@ -15,6 +15,7 @@ from mammo_steps.core.examination import Plan, Task, examine
 from mammo_steps.core.exclusions import ExclusionError
 from mammo_steps.core.geometry import input_frame
 from mammo_steps.core.image_sample import sampled_images, sheet_images
+from mammo_steps.core.preparing import ShardSettings
 from mammo_steps.core.terms import Reason
 
 
@@ -73,54 +74,71 @@ def test_a_picture_is_a_data_uri_of_its_own_colours() -> None:
     assert np.abs(shown[8, 8].astype(int) - (0, 159, 230)).max() < 6  # OpenCV reads blue first
 
 
-SHAPE = (120, 80)
+SETTINGS = {
+    "holistic_width_px": 80,
+    "holistic_bits": 8,
+    "tile_side_px": 64,
+    "orientation_conflict": "exclude",
+}
+WINDOW = {"WindowCenter": "2000", "WindowWidth": "4001"}
 
 
 def stored_image(path: Path) -> tuple[np.ndarray[Any, Any], Dataset]:
+    """120 x 160 pixels, the left half of the rows 20 to 99 a breast of stored value 2000."""
     if path.name == "damaged":
         raise ExclusionError(Reason.UNDECODABLE, "the encoded pixels are damaged")
-    return np.arange(SHAPE[0] * SHAPE[1], dtype=np.uint16).reshape(SHAPE), Dataset()
+    stored = np.zeros((120, 160), np.uint16)
+    if path.name != "empty":
+        rows, cols = np.mgrid[:120, :160]
+        stored[((rows - 60) / 40) ** 2 + (cols / 80) ** 2 < 1] = 2000
+    stored[0, 0] = 1
+    ds = Dataset()
+    ds.update(
+        {
+            "PhotometricInterpretation": "MONOCHROME2", "BitsStored": 12, "PixelRepresentation": 0,
+            **(WINDOW if path.name != "without" else {}),
+        }
+    )  # fmt: skip
+    return stored, ds
 
 
-def prepared(conflict: bool, reason: str | None = None) -> Any:
-    """As a shard's row: the left half of the image is breast of grey 100."""
-    grey = np.zeros(SHAPE, np.uint8)
-    grey[20:100, :40] = 100
-    row = {
-        "reason": reason, "detail": "found so", "holistic_height_px": SHAPE[0], "holistic_width_px": SHAPE[1],
-        "height_px": 120, "width_px": 80, "flipped": False, "breast_row": 60.0, "orientation_conflict": conflict,
-        "intensity": "window", "breast_area_px": 3200,
-    }  # fmt: skip
-    return lambda image_id, laterality, stored, ds: (row, grey.tobytes())
-
-
-def examined(prepare: Any, name: str = "fine", drop: bool = True) -> dict[str, Any]:
-    plan = Plan(stored_image, prepare, drop, 8, 80, "centre")
-    return examine(Task("i1", "L", Path(name)), plan)
+def examined(name: str = "fine", laterality: str = "L", **changes: Any) -> dict[str, Any]:
+    plan = Plan(stored_image, ShardSettings(**(SETTINGS | changes)), 80, "centre")
+    return examine(Task("i1", laterality, Path("archive", name)), plan)
 
 
 def test_an_image_is_measured_and_shown_before_and_after() -> None:
-    found = examined(prepared(False))
+    found = examined()
     assert found["image_id"] == "i1" and found["reason"] is None and found["intensity"] == "window"
-    assert found["mean_grey"] == pytest.approx(100, abs=12)  # the mask's edge is soft
-    assert found["breast_share"] == pytest.approx(1 / 3)
+    assert found["mean_grey"] == pytest.approx(
+        255 / 2, abs=12
+    )  # the window's middle; the mask's edge is soft
+    assert found["breast_share"] == pytest.approx(np.pi * 40 * 80 / 2 / (120 * 160), rel=0.1)
     assert found["before"].startswith("data:image/jpeg") and found["after"].startswith("data:image/jpeg")
     assert 0 < found["decode_s"] <= found["total_s"]
 
 
+def test_grey_levels_of_16_bits_are_told_on_the_same_scale() -> None:
+    assert examined(holistic_bits=16)["mean_grey"] == pytest.approx(examined()["mean_grey"], abs=3)
+
+
+def test_an_image_without_a_window_says_so() -> None:
+    assert examined("without")["intensity"] == "fallback"
+
+
 def test_a_damaged_file_has_its_reason_and_no_picture() -> None:
-    found = examined(prepared(False), "damaged")
+    found = examined("damaged")
     assert (found["reason"], found["detail"]) == ("undecodable", "the encoded pixels are damaged")
     assert found["before"] is None and found["decode_s"] is None
 
 
 def test_unusable_pixels_are_shown_as_stored_with_their_reason() -> None:
-    found = examined(prepared(False, "no_breast"))
-    assert (found["reason"], found["detail"], found["after"]) == ("no_breast", "found so", None)
+    found = examined("empty")
+    assert (found["reason"], found["after"]) == ("no_breast", None)
     assert found["before"] is not None
 
 
 def test_a_breast_on_the_other_side_is_shown_and_left_out_only_where_the_study_does_so() -> None:
-    dropped, kept = examined(prepared(True)), examined(prepared(True), drop=False)
+    dropped, kept = examined(laterality="R"), examined(laterality="R", orientation_conflict="keep")
     assert dropped["reason"] == "orientation_conflict" and dropped["after"] is not None
     assert kept["reason"] is None and kept["orientation_conflict"] is True

@@ -16,14 +16,15 @@ from made_files import EXPLICIT, Grey, edit, half_disc, make_dicom
 from pydicom.dataset import Dataset
 
 from mammo_steps import make_shards
-from mammo_steps.core import decoding
+from mammo_steps.core import decoding, preparing
 from mammo_steps.core.breast import breast_mask, breast_place
 from mammo_steps.core.dicom_writing import TRANSFER_SYNTAXES, Machine
 from mammo_steps.core.image_store import canvas_of
+from mammo_steps.core.preparing import ShardSettings, read_list, resized
 from mammo_steps.core.tables import read_table
 from mammo_steps.core.tiles import TileReader
 from mammo_steps.core.windowing import grey_table
-from mammo_steps.make_shards import Settings, main, read_list, resized
+from mammo_steps.make_shards import main
 
 SETTINGS = {
     "holistic_width_px": 48,
@@ -166,12 +167,12 @@ def test_damaged_headers_of_pixels_never_stop_the_step(shard: Shard) -> None:
     path = shard.add("i1", machine=Machine("siemens", "lut", "SCT", "MONOCHROME1", EXPLICIT))
     whole = path.read_bytes()
     start = whole.index(b"\x28\x00\x02\x00") - 4  # group 0028: pixels and display
-    make_shards.start_worker()
+    preparing.start_worker()
     work = partial(
-        make_shards.prepare,
+        preparing.prepare,
         archive=path.parent,
         read_pixels=decoding.read_pixels,
-        settings=Settings(**SETTINGS),
+        settings=ShardSettings(**SETTINGS),
     )
     rng = np.random.default_rng(5)
     reasons = Counter()
@@ -180,7 +181,7 @@ def test_damaged_headers_of_pixels_never_stop_the_step(shard: Shard) -> None:
         for place in rng.integers(start, start + 700, 3):
             damaged[place] = rng.integers(256)
         path.write_bytes(damaged)
-        reasons[work(make_shards.Listed("i1", path.name, "L")).row.get("reason")] += 1
+        reasons[work(preparing.Listed("i1", path.name, "L")).row.get("reason")] += 1
     assert reasons["undecodable"] > 50
 
 
@@ -277,7 +278,7 @@ def test_an_interrupted_run_leaves_no_table(shard: Shard, monkeypatch: pytest.Mo
     shard.add("i2")
     write = make_shards.ShardWriter.write
 
-    def killed(self: make_shards.ShardWriter, image: make_shards.Prepared) -> dict[str, Any]:
+    def killed(self: make_shards.ShardWriter, image: preparing.Prepared) -> dict[str, Any]:
         if image.row["image_id"] == "i2":
             raise KeyboardInterrupt
         return write(self, image)
@@ -334,9 +335,9 @@ def test_a_wrong_list_is_refused(tmp_path: Path, rows: Sequence[tuple[str, str, 
 
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="orientation_conflict is 'drop', wanted exclude or keep"):
-        Settings(**SETTINGS | {"orientation_conflict": "drop"})
+        ShardSettings(**SETTINGS | {"orientation_conflict": "drop"})
     with pytest.raises(ValueError, match="holistic_bits is 12, wanted 8 or 16"):
-        Settings(**SETTINGS | {"holistic_bits": 12})
+        ShardSettings(**SETTINGS | {"holistic_bits": 12})
 
 
 def test_files_are_read_once(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,6 +345,6 @@ def test_files_are_read_once(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> N
     read = []
     dcmread = pydicom.dcmread
     monkeypatch.setattr(pydicom, "dcmread", lambda *args, **more: read.append(1) or dcmread(*args, **more))
-    image = make_shards.Listed("i1", path.name, "L")
-    make_shards.prepare(image, path.parent, decoding.read_pixels, Settings(**SETTINGS))
+    image = preparing.Listed("i1", path.name, "L")
+    preparing.prepare(image, path.parent, decoding.read_pixels, ShardSettings(**SETTINGS))
     assert read == [1]

@@ -21,13 +21,14 @@ from pydicom.uid import ExplicitVRLittleEndian
 from mammo_steps import make_shards
 from mammo_steps.core.dicom_headers import quiet_pydicom
 from mammo_steps.core.ordered_pool import Limits
+from mammo_steps.core.preparing import LIMITS
 from mammo_steps.core.tables import read_table
 from mammo_steps.core.terms import Reason
 from mammo_steps.core.tiles import TileReader
 
 SETTINGS = {"holistic_width_px": 32, "holistic_bits": 8, "tile_side_px": 64, "orientation_conflict": "keep"}
 PARENT_MB = 600
-WORKER_MB = make_shards.LIMITS.memory_mb + 400
+WORKER_MB = LIMITS.memory_mb + 400
 _FILES_PER_SHARD = 500
 # a step in a process of its own, that tells its memory and that of its largest worker
 _MEASURED = """
@@ -173,7 +174,7 @@ def test_bombs_cost_themselves_alone(originals: dict[str, bytes], tmp_path: Path
     found = {name.removesuffix(".dcm"): row for name, row in zip(names, rows, strict=True)}
     assert all(found[f"{name} after"]["reason"] is None for name in made)
     assert {name for name in made if found[name]["reason"] is None} == {"nested_50", "fragments"}
-    assert found["deflate"]["detail"] == f"decoding it needed more than {make_shards.LIMITS.memory_mb} MB"
+    assert found["deflate"]["detail"] == f"decoding it needed more than {LIMITS.memory_mb} MB"
 
 
 def test_a_file_beyond_the_limits_gets_its_row_and_the_others_go_on(

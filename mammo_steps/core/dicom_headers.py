@@ -23,6 +23,7 @@ from mammo_steps.core.dicom_values import (
     exam_date_of,
     intents_of,
     known_uid,
+    one_class_of_the_oldest,
     photometric_of,
     spacing_mm,
     whole,
@@ -169,8 +170,9 @@ def _flags(fields: Fields, facts: ImageFacts) -> dict[str, Any]:
 
 def _time(fields: Fields, facts: ImageFacts) -> dict[str, Any]:
     exam_date = facts.exam_date or exam_date_of(fields)
+    told = facts.age_years
     return {
         "exam_date": exam_date,
         "acquired": acquired_at(fields),
-        "age_years": age_years_of(fields, exam_date) if facts.age_years is None else facts.age_years,
+        "age_years": age_years_of(fields, exam_date) if told is None else one_class_of_the_oldest(told),
     }

@@ -144,4 +144,9 @@ def age_years_of(fields: Fields, exam_date: date | None) -> int | None:
     born = _day(fields.get("PatientBirthDate", "")) if not age else None
     if born and exam_date:
         age = exam_date.year - born.year - ((exam_date.month, exam_date.day) < (born.month, born.day))
+    return one_class_of_the_oldest(age)
+
+
+def one_class_of_the_oldest(age: int) -> int | None:
+    """90 stands for 90 and above; None for what is no age."""
     return min(age, OLDEST_YEARS) if 0 < age < 130 else None

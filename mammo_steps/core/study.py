@@ -214,12 +214,25 @@ def _check_files(study: Study, config: dict[str, Any]) -> None:
         raise StudyError(
             "config key `lesions`: `from_dataset` wants a data set whose adapter has write_lesions, in one intake"
         )
-    if study.labels is None:
-        return
+    _check_tables(adapter, study, config)
+
+
+def _check_tables(adapter: Any, study: Study, config: dict[str, Any]) -> None:
+    """The data set's label table is read whole; of its metadata it is asked whether it wants any."""
     from mammo_steps.core.labels import Windows
 
     try:
+        if not study.metadata and hasattr(adapter, "image_facts"):
+            adapter.image_facts(None)
+    except ValueError as error:
+        raise StudyError(str(error)) from error
+    if study.labels is None:
+        return
+    try:
         adapter.read_labels(Path(study.labels), Windows(**config["outcome_windows"]))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise StudyError(f"config key `labels`: {study.labels} cannot be read: {why}") from error
     except ValueError as error:
         raise StudyError(f"the label table is wrong, nothing was run.\n{error}") from error
 

@@ -66,3 +66,9 @@ def test_facts_that_fail_on_a_file_leave_it_out(tmp_path: Path) -> None:
 
     found = read_header(make_dicom(tmp_path / "a.dcm"), SETTINGS, facts_of)
     assert (found.reason, found.detail) == (Reason.UNREADABLE_HEADER, "KeyError")
+
+
+def test_ages_of_90_and_above_are_one_class_wherever_they_come_from(tmp_path: Path) -> None:
+    path = make_dicom(tmp_path / "a.dcm")
+    for told, kept in ((97, 90), (90, 90), (89, 89), (0, None)):
+        assert read_header(path, SETTINGS, lambda *_, age=told: ImageFacts(age_years=age)).age_years == kept

@@ -70,6 +70,20 @@ def test_an_unknown_outcome_word_is_refused_with_its_row(tmp_path: Path) -> None
     assert "SECRET" not in said
 
 
+def test_a_data_set_that_wants_metadata_says_so(tmp_path: Path) -> None:
+    changes = own(tmp_path, HEADER + "p1,e1,normal,,,,,\n") + "dataset: rsna\n"
+    said = refused(tmp_path, changes, configs=())
+    assert "config key `metadata` is empty: rsna wants train.csv there" in said
+
+
+def test_a_label_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    changes = own(tmp_path, HEADER)
+    (tmp_path / "labels.csv").unlink()
+    (tmp_path / "labels.csv").mkdir()
+    said = refused(tmp_path, changes, configs=())
+    assert "labels.csv" in said and "Traceback" not in said
+
+
 def test_an_archive_that_is_not_there_is_named(tmp_path: Path) -> None:
     changes = own(tmp_path, HEADER + "p1,e1,normal,,,,,\n")
     shutil.rmtree(tmp_path / "archive")

@@ -21,12 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mammo_steps.core.columns import TABLES
+from mammo_steps.core.duplicates import duplicate_reasons
 from mammo_steps.core.files import replacing
 from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.machines import MODELS
 from mammo_steps.core.steps import start_logging
 from mammo_steps.core.tables import read_table, write_table
-from mammo_steps.core.terms import Reason
 
 log = logging.getLogger("index_archive")
 
@@ -93,13 +93,6 @@ def index_frame(headers: pa.Table, pseudonyms: Pseudonyms) -> pd.DataFrame:
     frame["exam_year"], frame["exam_day"] = exam_days(headers, pseudonyms)
     frame["acquired_s"] = seconds_after_first(headers)
     return frame
-
-
-def mark_duplicates(index: pd.DataFrame) -> None:
-    """Give all but the first row (in the given order) of a taken image its reason."""
-    taken = index["reason"].isna()
-    again = index.loc[taken, "image_id"].duplicated()
-    index.loc[again[again].index, "reason"] = Reason.DUPLICATE_INSTANCE.value
 
 
 def deal(exam_sizes: Mapping[str, int], n_shards: int) -> dict[str, int]:
@@ -169,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("intake %s: %d header tables, %d shards", args.intake, len(args.headers), len(shards))
     pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
     index = index_frame(merged(args.headers, pseudonyms), pseudonyms)
-    mark_duplicates(index)
+    index["reason"] = index["reason"].fillna(duplicate_reasons(index))
     taken = index[index["reason"].isna()]
     exam_sizes = {str(exam_id): int(size) for exam_id, size in taken["exam_id"].value_counts().items()}
     check_shards(exam_sizes, len(shards), args.max_images_per_shard)

@@ -18,6 +18,7 @@ import pandas as pd
 
 from mammo_steps.core.cohort_settings import CohortSettings
 from mammo_steps.core.columns import TABLES
+from mammo_steps.core.duplicates import duplicate_reasons
 from mammo_steps.core.eligibility import exam_frame, exam_reasons, without_extra_images
 from mammo_steps.core.files import write_json
 from mammo_steps.core.flow import check_sums, excluded_rows, flow_chart
@@ -27,7 +28,7 @@ from mammo_steps.core.labels import Windows
 from mammo_steps.core.recipe import Recipe, check_same
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import read_table, recipe_of, schema, write_table
-from mammo_steps.core.terms import Outcome, Reason
+from mammo_steps.core.terms import Outcome
 
 log = logging.getLogger("list_images")
 
@@ -85,7 +86,7 @@ def read_files(index: pd.DataFrame, shard_images: Sequence[Path]) -> pd.DataFram
 
     `reason` is why the file is out, NaN = usable; `level` says by what: `file` (header) or `image` (pixels).
     """
-    shards = read_shards(shard_images)
+    index, shards = index.reset_index(drop=True), read_shards(shard_images)
     joined: pd.DataFrame = index.drop(columns=["height_px", "width_px"]).merge(
         shards, on=["shard", "image_id"], how="left", validate="many_to_one", indicator="found"
     )
@@ -96,9 +97,7 @@ def read_files(index: pd.DataFrame, shard_images: Sequence[Path]) -> pd.DataFram
             f"the indexes send {n_taken} images to shards, the shards hold {len(shards)}, {n_found} are in "
             "both: index and shards are of different runs; rerun index_archive and make_shards"
         )
-    taken = joined["reason"].isna()
-    again = joined[taken].duplicated("image_id").reindex(joined.index, fill_value=False)
-    joined.loc[again, "reason"] = Reason.DUPLICATE_INSTANCE.value  # the same image in a second intake
+    joined["reason"] = joined["reason"].fillna(duplicate_reasons(index))  # the same image in a second intake
     joined["level"] = "file"
     joined["level"] = joined["level"].mask(joined["reason"].isna(), "image")
     for column in ("reason", "detail"):

@@ -5,6 +5,7 @@
 
 import pandas as pd
 
+from mammo_steps.core.duplicates import duplicate_reasons
 from mammo_steps.core.reason_texts import REASON_TEXTS
 from mammo_steps.core.terms import Reason
 
@@ -39,9 +40,7 @@ def archive_files(index: pd.DataFrame, expected_width_px: int) -> pd.DataFrame:
     Of an image that came with two intakes the second copy is a duplicate.
     """
     files = index.reset_index(drop=True)
-    taken = files["reason"].isna()
-    again = files[taken].duplicated("image_id").reindex(files.index, fill_value=False)
-    files["reason"] = files["reason"].mask(again, Reason.DUPLICATE_INSTANCE.value)
+    files["reason"] = files["reason"].fillna(duplicate_reasons(files))
     files["level"] = pd.Series("file", files.index).mask(files["reason"].isna(), "image")
     files["slot"] = files["laterality"] + "-" + files["view"]
     height, width = files["height_px"].astype("Int64"), files["width_px"].astype("Int64")

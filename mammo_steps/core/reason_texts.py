@@ -84,6 +84,10 @@ REASON_TEXTS = {
     Reason.DUPLICATE_INSTANCE: ReasonText(
         "The same image lies in the archive more than once; one copy is taken.", _NONE
     ),
+    Reason.DUPLICATE_CONFLICT: ReasonText(
+        "Files share one image's id and differ in woman, exam, breast, view or size; all of them are left out.",
+        "Find them with translate_ids (config/README.md) and have the ids put right in the archive.",
+    ),
     Reason.FILE_GONE: ReasonText(
         "The file could not be opened: a dead link, no permission, or it was removed.",
         "Check mount and permissions.",

@@ -79,6 +79,7 @@ class Reason(StrEnum):
     SYNTHETIC = "synthetic"
     FOR_PRESENTATION = "for_presentation"
     DUPLICATE_INSTANCE = "duplicate_instance"
+    DUPLICATE_CONFLICT = "duplicate_conflict"
     # an image, by its pixels
     FILE_GONE = "file_gone"
     UNDECODABLE = "undecodable"

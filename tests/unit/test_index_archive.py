@@ -150,6 +150,18 @@ def test_of_a_repeated_instance_the_smallest_file_id_is_taken(tmp_path: Path) ->
         assert [row["reason"] for row in rows if row["reason"]] == ["duplicate_instance"] * 2
 
 
+def test_files_of_one_instance_that_differ_are_all_left_out(tmp_path: Path) -> None:
+    for change in ({"laterality": "R"}, {"view": "MLO"}, {"height_px": 7}, {"patient_id": "another"}):
+        rows = [header("a", image="S"), header("b", image="S") | change, header("c", image="T")]
+        found = {row["file_id"]: row["reason"] for row in index(tmp_path, [rows])}
+        assert [found[PSEUDONYMS.file(path)] for path in "abc"] == ["duplicate_conflict"] * 2 + [None]
+
+
+def test_copies_in_another_encoding_are_copies(tmp_path: Path) -> None:
+    rows = [header("a", image="S"), header("b", image="S", transfer_syntax="1.2.840.10008.1.2.4.90")]
+    assert sorted(str(row["reason"]) for row in index(tmp_path, [rows])) == ["None", "duplicate_instance"]
+
+
 def test_a_file_left_out_by_its_header_is_no_duplicate(tmp_path: Path) -> None:
     rows = index(tmp_path, [[header("a", image="S", reason="special_view"), header("b", image="S")]])
     assert sorted(str(row["reason"]) for row in rows) == ["None", "special_view"]

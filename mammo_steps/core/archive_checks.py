@@ -83,6 +83,18 @@ def _duplicates(headers: Headers) -> Finding:
     )
 
 
+def _contradicting_copies(headers: Headers) -> Finding:
+    n, of = headers.n(Reason.DUPLICATE_CONFLICT), len(headers.files)
+    return Finding(
+        graded(n / of, 0),
+        "Different images with one id",
+        part(n, of, "files"),
+        rule_text(0),
+        "Files that bear one image's id and differ in woman, exam, breast, view or size are all left out.",
+        "Find them with translate_ids and have their ids put right: the export may have mixed up more.",
+    )
+
+
 def _exam_ids(headers: Headers) -> Finding:
     n, of = int((headers.exams["n_women"] > 1).sum()), len(headers.exams)
     return Finding(
@@ -276,6 +288,7 @@ CHECKS: tuple[Callable[[Headers], Finding], ...] = (
     _files_taken,
     _damaged,
     _duplicates,
+    _contradicting_copies,
     _exam_ids,
     _complete,
     _intents,

@@ -45,6 +45,7 @@ def test_an_archive_without_a_single_image_stops_and_says_no_more() -> None:
         ("Files left out by their headers", {"reason": "special_view"}, Level.LOOK),
         ("Files that could not be opened", {"reason": "file_gone"}, Level.STOP),
         ("Images that are there more than once", {"reason": "duplicate_instance"}, Level.LOOK),
+        ("Different images with one id", {"reason": "duplicate_conflict"}, Level.LOOK),
         ("Images for presentation and raw", {"intent": "processing"}, Level.STOP),
         ("Images for presentation and raw", {"intent": None}, Level.LOOK),
         ("Images for presentation and raw", {"reason": "for_processing"}, Level.FINE),

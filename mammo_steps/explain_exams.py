@@ -125,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--top-fraction", type=float, required=True, help="as in locate_coa")
     parser.add_argument("--settings", type=json_object, required=True)
     parser.add_argument("--compute", type=json_object, required=True)
+    parser.add_argument("--job", type=json_object, required=True)
     parser.add_argument("--maps", type=Path, required=True, help="written: arrays and their index (npz)")
     args = parser.parse_args(argv)
     start_logging()

@@ -140,6 +140,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--settings", type=json_object, required=True)
     parser.add_argument("--compute", type=json_object, required=True)
+    parser.add_argument("--job", type=json_object, required=True)
     parser.add_argument(
         "--untrained",
         action="store_true",

@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--fold", type=int, required=True)
     parser.add_argument("--settings", type=json_object, required=True)
     parser.add_argument("--compute", type=json_object, required=True)
+    parser.add_argument("--job", type=json_object, required=True)
     parser.add_argument("--scores", type=Path, required=True, help="written: margins")
     args = parser.parse_args(argv)
     start_logging()

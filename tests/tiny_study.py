@@ -23,7 +23,13 @@ from mammo_steps import (
 
 KEY = "a-key-for-tests-only"
 WINDOWS = {"screen_detected_days": 180, "interval_days": 730, "prior_days": None}
-COMPUTE = json.dumps({"device": "cpu", "torch_threads": 1, "precision": "fp32"})
+COMPUTE = json.dumps(
+    {
+        "device": "cpu", "torch_threads": 1, "precision": "fp32",
+        "micro_batch": 8, "compile": "never", "sync_batch_norm": False,
+    }
+)  # fmt: skip
+JOB = json.dumps({"gpus": 1, "loader_threads": 1, "checkpoint_minutes": 10})
 AUGMENT = {"flips": ["horizontal"], "rotation_degrees": 10, "pad_px": 2, "max_shift": None}
 FIT: dict[str, Any] = {
     "input_px": 32, "epochs": 2, "batch_size": 8, "negatives_per_positive": 1, "learning_rate": 1e-3,
@@ -130,7 +136,7 @@ ATTENTION = json.dumps({"fit": {**FIT, "augment": {**FIT["augment"], "pad_px": 0
 def attend(study: TinyStudy, fold: Path, attention: Path) -> None:
     train_attention.main(
         [*study.cohort_flags(), "--rois", str(attention / "rois"), "--start", str(fold / "model.safetensors")]
-        + ["--fold", "0", "--seed", "1", "--settings", ATTENTION, "--compute", COMPUTE]
+        + ["--fold", "0", "--seed", "1", "--settings", ATTENTION, "--compute", COMPUTE, "--job", JOB]
         + ["--model", str(attention / "model.safetensors"), "--history", str(attention / "history.csv")]
         + ["--run", str(attention / "run.json")]
     )
@@ -141,12 +147,30 @@ def run_fold_0(study: TinyStudy, results: Path) -> Path:
     fold, attention = results / "holistic/fold0", results / "attention/fold0"
     train_holistic.main(
         [*study.cohort_flags(), "--shards", str(study.shards), "--fold", "0", "--seed", "1"]
-        + ["--settings", HOLISTIC, "--compute", COMPUTE, "--model", str(fold / "model.safetensors")]
+        + [
+            "--settings",
+            HOLISTIC,
+            "--compute",
+            COMPUTE,
+            "--job",
+            JOB,
+            "--model",
+            str(fold / "model.safetensors"),
+        ]
         + ["--history", str(fold / "history.csv"), "--run", str(fold / "run.json")]
     )
     locate_coa.main(
         [*study.cohort_flags(), "--shards", str(study.shards), "--fold", "0", "--seed", "1"]
-        + ["--model", str(fold / "model.safetensors"), "--settings", LOCATE, "--compute", COMPUTE]
+        + [
+            "--model",
+            str(fold / "model.safetensors"),
+            "--settings",
+            LOCATE,
+            "--compute",
+            COMPUTE,
+            "--job",
+            JOB,
+        ]
         + ["--coas", str(fold / "images.parquet")]
     )
     for shard in study.shards.iterdir():
@@ -164,6 +188,8 @@ def run_fold_0(study: TinyStudy, results: Path) -> Path:
             '{"batch_size": 8}',
             "--compute",
             COMPUTE,
+            "--job",
+            JOB,
             "--scores",
             str(attention / "images.parquet"),
         ]

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from marked_files import with_change
-from tiny_study import COMPUTE, TinyStudy
+from tiny_study import COMPUTE, JOB, TinyStudy
 
 from mammo_steps import explain_exams
 from mammo_steps.core.recipe import Recipe
@@ -25,7 +25,7 @@ def explain(study: TinyStudy, results: Path, out: Path, recipe: Recipe) -> Path:
     explain_exams.main(
         ["--scores", str(out / "exams.parquet"), "--images", str(study.cohort("images.parquet"))]
         + ["--results", str(results), "--shards", str(study.shards), "--top-fraction", "0.01"]
-        + ["--settings", '{"n_each": 1}', "--compute", COMPUTE, "--maps", str(out / "maps.npz")]
+        + ["--settings", '{"n_each": 1}', "--compute", COMPUTE, "--job", JOB, "--maps", str(out / "maps.npz")]
     )
     return out / "maps.npz"
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_study import COMPUTE, LOCATE, TinyStudy
+from tiny_study import COMPUTE, JOB, LOCATE, TinyStudy
 from torch import nn
 
 from mammo_steps import locate_coa
@@ -39,7 +39,7 @@ def locate(
             str(study.cohort("roles.parquet")),
         ]
         + ["--shards", str(study.shards), "--model", str(model), "--fold", "0", "--seed", "1"]
-        + ["--settings", settings, "--compute", COMPUTE, "--coas", str(out), *more]
+        + ["--settings", settings, "--compute", COMPUTE, "--job", JOB, "--coas", str(out), *more]
     )
     return read_table(out, "holistic_scores").to_pandas()
 

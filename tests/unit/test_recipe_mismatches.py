@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from marked_files import changed, changed_folder, unmarked
-from tiny_study import ATTENTION, COMPUTE, HOLISTIC, LOCATE, ROIS, TinyStudy
+from tiny_study import ATTENTION, COMPUTE, HOLISTIC, JOB, LOCATE, ROIS, TinyStudy
 
 from mammo_steps import crop_rois, locate_coa, score_attention, train_attention, train_holistic
 from mammo_steps.core.network import weights_recipe
@@ -26,7 +26,8 @@ class Fold:
 
     def _member(self, settings: str) -> list[str]:
         flags = ["--images", str(self.images), "--roles", str(self.roles), "--fold", "0", "--seed", "1"]
-        flags += ["--settings", settings, "--compute", COMPUTE, "--model", str(self.out / "m.safetensors")]
+        flags += ["--settings", settings, "--compute", COMPUTE, "--job", JOB]
+        flags += ["--model", str(self.out / "m.safetensors")]
         return [*flags, "--history", str(self.out / "h.csv"), "--run", str(self.out / "r.json")]
 
     def train_holistic(self) -> None:
@@ -41,7 +42,7 @@ class Fold:
         locate_coa.main(
             ["--images", str(self.images), "--roles", str(self.roles), "--shards", str(self.shards)]
             + ["--model", str(self.weights), "--fold", "0", "--seed", "1", "--settings", LOCATE]
-            + ["--compute", COMPUTE, "--coas", str(self.out / "coas.parquet")]
+            + ["--compute", COMPUTE, "--job", JOB, "--coas", str(self.out / "coas.parquet")]
         )
 
     def crop_rois(self) -> None:
@@ -56,7 +57,7 @@ class Fold:
         score_attention.main(
             ["--images", str(self.images), "--coas", str(self.coas), "--rois", str(self.rois)]
             + ["--roles", str(self.roles), "--fold", "0", "--model", str(self.model)]
-            + ["--settings", '{"batch_size": 8}', "--compute", COMPUTE]
+            + ["--settings", '{"batch_size": 8}', "--compute", COMPUTE, "--job", JOB]
             + ["--scores", str(self.out / "scores.parquet")]
         )
 

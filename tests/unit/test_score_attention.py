@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_study import COMPUTE, TinyStudy
+from tiny_study import COMPUTE, JOB, TinyStudy
 
 from mammo_steps import score_attention
 from mammo_steps.core.tables import read_table
@@ -30,6 +30,6 @@ def test_weights_of_another_fold_or_model_are_refused(
         score_attention.main(
             [*tiny_study.cohort_flags(), "--fold", fold, "--coas", str(coas)]
             + ["--rois", str(fold_0 / "attention/fold0/rois"), "--settings", '{"batch_size": 8}']
-            + ["--model", str(fold_0 / model / "fold0/model.safetensors"), "--compute", COMPUTE]
+            + ["--model", str(fold_0 / model / "fold0/model.safetensors"), "--compute", COMPUTE, "--job", JOB]
             + ["--scores", str(tmp_path / "scores.parquet")]
         )

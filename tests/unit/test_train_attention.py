@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_study import ATTENTION, COMPUTE, TinyStudy
+from tiny_study import ATTENTION, COMPUTE, JOB, TinyStudy
 
 from mammo_steps import train_attention
 from mammo_steps.core.network import load_network, read_facts
@@ -23,7 +23,7 @@ def test_the_attention_model_starts_from_the_folds_holistic_weights(
     train_attention.main(
         [*tiny_study.cohort_flags(), "--rois", str(attention / "rois"), "--fold", "0", "--seed", "1"]
         + ["--start", str(fold_0 / "holistic/fold0/model.safetensors"), "--settings", json.dumps(still)]
-        + ["--compute", COMPUTE, "--model", str(tmp_path / "m.safetensors")]
+        + ["--compute", COMPUTE, "--job", JOB, "--model", str(tmp_path / "m.safetensors")]
         + ["--history", str(tmp_path / "h.csv"), "--run", str(tmp_path / "r.json")]
     )
     start = load_network(fold_0 / "holistic/fold0/model.safetensors").conv1.weight
@@ -42,7 +42,7 @@ def test_a_missing_roi_of_a_positive_stops_the_training(
         train_attention.main(
             [*tiny_study.cohort_flags(), "--rois", str(tmp_path / "rois"), "--fold", "0", "--seed", "1"]
             + ["--start", str(fold_0 / "holistic/fold0/model.safetensors"), "--settings", ATTENTION]
-            + ["--compute", COMPUTE, "--model", str(tmp_path / "m.safetensors")]
+            + ["--compute", COMPUTE, "--job", JOB, "--model", str(tmp_path / "m.safetensors")]
             + ["--history", str(tmp_path / "h.csv"), "--run", str(tmp_path / "r.json")]
         )
 
@@ -54,6 +54,6 @@ def test_a_start_from_another_folds_weights_is_refused(
         train_attention.main(
             [*tiny_study.cohort_flags(), "--rois", str(tmp_path), "--fold", "1", "--seed", "1"]
             + ["--start", str(fold_0 / "holistic/fold0/model.safetensors"), "--settings", ATTENTION]
-            + ["--compute", COMPUTE, "--model", str(tmp_path / "m.safetensors")]
+            + ["--compute", COMPUTE, "--job", JOB, "--model", str(tmp_path / "m.safetensors")]
             + ["--history", str(tmp_path / "h.csv"), "--run", str(tmp_path / "r.json")]
         )

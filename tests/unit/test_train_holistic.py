@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from tiny_study import COMPUTE, HOLISTIC, TinyStudy
+from tiny_study import COMPUTE, HOLISTIC, JOB, TinyStudy
 
 from mammo_steps import train_holistic
 from mammo_steps.core.cohort import fold_images, pool_of, targets_of, validation_of
@@ -20,7 +20,7 @@ def train(study: TinyStudy, out: Path, *, images: Path | None = None, shards: Pa
     train_holistic.main(
         ["--images", str(images or study.cohort("images.parquet"))]
         + ["--roles", str(study.cohort("roles.parquet")), "--shards", str(shards or study.shards)]
-        + ["--fold", "0", "--seed", "1", "--settings", HOLISTIC, "--compute", COMPUTE]
+        + ["--fold", "0", "--seed", "1", "--settings", HOLISTIC, "--compute", COMPUTE, "--job", JOB]
         + ["--model", str(out / "model.safetensors"), "--history", str(out / "history.csv")]
         + ["--run", str(out / "run.json")]
     )

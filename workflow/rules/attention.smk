@@ -55,7 +55,7 @@ rule train_attention:
         {PYTHON:q} -m mammo_steps.train_attention \
             --images {input.images:q} --roles {input.roles:q} --rois {params.rois:q} \
             --start {input.start:q} --fold {params.fold} --seed {params.seed} \
-            --settings {params.settings:q} --compute {params.compute:q} \
+            --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
             --model {output.model:q} --history {output.history:q} --run {output.run:q} &>{log:q}
         """
 
@@ -86,7 +86,7 @@ rule score_attention:
         {PYTHON:q} -m mammo_steps.score_attention \
             --images {input.images:q} --roles {input.roles:q} --coas {input.coas:q} --rois {params.rois:q} \
             --model {input.model:q} --fold {params.fold} \
-            --settings {params.settings:q} --compute {params.compute:q} \
+            --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
             --scores {output.scores:q} &>{log:q}
         """
 

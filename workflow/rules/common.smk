@@ -56,6 +56,7 @@ KEY_FILE = study.key_file  # a list, empty for a public key
 DEMO = config["make_demo_cohort"] is not None
 GPUS = 0 if config["compute"]["device"] == "cpu" else 1
 COMPUTE = json.dumps(config["compute"])
+JOB = json.dumps(config["job"])  # no param: changes no result
 TORCH_THREADS = config["compute"]["torch_threads"]
 
 

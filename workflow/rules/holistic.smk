@@ -33,7 +33,7 @@ rule train_holistic:
         {PYTHON:q} -m mammo_steps.train_holistic \
             --images {input.images:q} --roles {input.roles:q} --shards {params.shards:q} \
             --fold {params.fold} --seed {params.seed} \
-            --settings {params.settings:q} --compute {params.compute:q} \
+            --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
             --model {output.model:q} --history {output.history:q} --run {output.run:q} &>{log:q}
         """
 
@@ -65,7 +65,7 @@ rule locate_coa:
         {PYTHON:q} -m mammo_steps.locate_coa {params.baseline} \
             --images {input.images:q} --roles {input.roles:q} --shards {params.shards:q} \
             --model {input.model:q} --fold {params.fold} --seed {params.seed} \
-            --settings {params.settings:q} --compute {params.compute:q} \
+            --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
             --coas {output.coas:q} &>{log:q}
         """
 

@@ -74,7 +74,7 @@ rule explain_exams:
             --scores {input.scores:q} --images {input.images:q} \
             --results {params.results:q} --shards {params.shards:q} \
             --top-fraction {params.top_fraction} --settings {params.settings:q} \
-            --compute {params.compute:q} --maps {output.maps:q} &>{log:q}
+            --compute {params.compute:q} --job {JOB:q} --maps {output.maps:q} &>{log:q}
         """
 
 

@@ -14,15 +14,17 @@ from mammo_steps.core.cohort import (
     validation_of,
     women_learned_from,
 )
-from mammo_steps.core.compute import Compute
+from mammo_steps.core.compute import Compute, Job
+from mammo_steps.core.fingerprint import code_fingerprint
+from mammo_steps.core.fit_settings import FitSettings
 from mammo_steps.core.image_store import REMEDY, ImageStore, roi_places, roi_recipe
-from mammo_steps.core.member import MEMBER_FLAGS, MemberFiles, log_task, write_member
+from mammo_steps.core.member import MEMBER_FLAGS, Member
 from mammo_steps.core.network import INPUT_RULES, load_network, read_facts, weights_recipe
 from mammo_steps.core.recipe import Recipe, check_follows
 from mammo_steps.core.sampling import Pool
 from mammo_steps.core.steps import start_logging
 from mammo_steps.core.tables import recipe_of
-from mammo_steps.core.training import FitSettings, Task, fit
+from mammo_steps.core.task import Task
 
 
 def with_rois(task: Task) -> Task:
@@ -54,8 +56,8 @@ def checked_recipe(images: Path, start: Path, rois: Path, shards: Sequence[str])
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for flag, kind, meaning in MEMBER_FLAGS:
-        parser.add_argument(flag, type=kind, required=True, help=meaning)
+    for flag, kind, required, meaning in MEMBER_FLAGS:
+        parser.add_argument(flag, type=kind, required=required, help=meaning)
     parser.add_argument("--rois", type=Path, required=True, help="folder of the fold's ROI files")
     parser.add_argument("--start", type=Path, required=True, help="the fold's holistic weights")
     args = parser.parse_args(argv)
@@ -75,9 +77,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     task = with_rois(
         Task(store, targets_of(rows), pool_of(rows), validation_of(rows), args.seed + 1, args.fold)
     )
-    log_task(task, compute)
-    network = load_network(args.start)
-    history = fit(network, task, settings, compute)
     facts = {
         "model": "attention",
         "backbone": start["backbone"],
@@ -86,11 +85,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         "seed": args.seed,
         "women": women_learned_from(args.roles, args.fold),
         "settings": {"fit": asdict(settings)},
+        "code": code_fingerprint("train_attention"),
         **recipe.then(
             "train_attention", {"fit": {"input_px": settings.input_px}, "rules": INPUT_RULES}
         ).metadata(),
     }
-    write_member(MemberFiles(args.model, args.history, args.run), network, history, compute, facts)
+    cut = [args.rois / f"{shard}.parquet" for shard in shards]
+    member = Member(
+        compute,
+        Job(**args.job),
+        *(args.model, args.history, args.run, args.resume, args.events),
+        inputs={args.images, args.roles, args.start, *cut},
+        facts=facts,
+    )
+    member.train(load_network(args.start), task, settings)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,16 @@ from mammo_steps.core.cohort import (
     validation_of,
     women_learned_from,
 )
-from mammo_steps.core.compute import Compute
+from mammo_steps.core.compute import Compute, Job
+from mammo_steps.core.fingerprint import code_fingerprint
+from mammo_steps.core.fit_settings import FitSettings
 from mammo_steps.core.image_store import ImageStore, holistic_places
-from mammo_steps.core.member import MEMBER_FLAGS, MemberFiles, log_task, write_member
+from mammo_steps.core.member import MEMBER_FLAGS, Member
 from mammo_steps.core.network import INPUT_RULES, NetworkSettings, start_network
 from mammo_steps.core.recipe import Marked, Recipe
 from mammo_steps.core.steps import start_logging
 from mammo_steps.core.tables import recipe_of
-from mammo_steps.core.training import FitSettings, Task, fit
+from mammo_steps.core.task import Task
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ def input_recipe(images: Recipe, settings: Settings) -> Recipe:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for flag, kind, meaning in MEMBER_FLAGS:
-        parser.add_argument(flag, type=kind, required=True, help=meaning)
+    for flag, kind, required, meaning in MEMBER_FLAGS:
+        parser.add_argument(flag, type=kind, required=required, help=meaning)
     parser.add_argument("--shards", type=Path, required=True, help="folder of the shards")
     args = parser.parse_args(argv)
     start_logging()
@@ -65,9 +67,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     images = recipe_of(args.images)
     store = seen_images(rows, args.shards, settings, images)
     task = Task(store, targets_of(rows), pool_of(rows), validation_of(rows), args.seed, args.fold)
-    log_task(task, compute)
-    network = start_network(settings.network, args.seed)
-    history = fit(network, task, settings.fit, compute)
     facts = {
         "model": "holistic",
         "backbone": settings.network.backbone,
@@ -77,9 +76,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         "seed": args.seed,
         "women": women_learned_from(args.roles, args.fold),
         "settings": asdict(settings),
+        "code": code_fingerprint("train_holistic"),
         **input_recipe(images.recipe, settings).metadata(),
     }
-    write_member(MemberFiles(args.model, args.history, args.run), network, history, compute, facts)
+    files = [store.places[image_id].file for image_id in store.places]
+    member = Member(
+        compute,
+        Job(**args.job),
+        *(args.model, args.history, args.run, args.resume, args.events),
+        inputs={args.images, args.roles, *files},
+        facts=facts,
+    )
+    member.train(start_network(settings.network, args.seed), task, settings.fit)
 
 
 if __name__ == "__main__":

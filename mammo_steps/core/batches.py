@@ -1,7 +1,7 @@
 """From stored pictures to network inputs: plain cuts for scoring, one warp for training."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -143,7 +143,7 @@ def training_batches(
     augment: AugmentSettings,
     key: tuple[int, int, int],
     device: torch.device,
-) -> Iterator[tuple[Sequence[str], Tensor]]:
+) -> Generator[tuple[Sequence[str], Tensor], None, None]:
     """Yield (ids, grey (B, s, s) in [0, 1]), augmented; `key` = (seed, fold, epoch)."""
 
     def read(ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

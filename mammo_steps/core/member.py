@@ -1,59 +1,113 @@
 """A member is one trained network of one fold: the flags of the steps that train one, and the files they write."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import nn
 
-from mammo_steps.core.compute import Compute
+from mammo_steps.core.checkpoint import Checkpoints, stamps
+from mammo_steps.core.compute import Compute, Job
 from mammo_steps.core.files import write_json, write_text
+from mammo_steps.core.fit_settings import FitSettings
+from mammo_steps.core.history import best_epoch, history_csv
+from mammo_steps.core.interruption import interruptions
 from mammo_steps.core.network import save_network
-from mammo_steps.core.run_record import run_record
+from mammo_steps.core.ranks import Ranks, joined_ranks
+from mammo_steps.core.run_record import run_record, versions
 from mammo_steps.core.steps import json_object
-from mammo_steps.core.training import Epoch, Task, best_epoch, history_csv
+from mammo_steps.core.task import Fitted, Run, Task
+from mammo_steps.core.training import fit
 
 log = logging.getLogger(__name__)
 
 
-# name, type and meaning of each flag; all are required
-MEMBER_FLAGS: tuple[tuple[str, Callable[[str], Any], str], ...] = (
-    ("--images", Path, "cohort/images.parquet"),
-    ("--roles", Path, "cohort/roles.parquet"),
-    ("--fold", int, "number of the fold"),
-    ("--seed", int, "of every random choice"),
-    ("--settings", json_object, "JSON, as in the config"),
-    ("--compute", json_object, "JSON, as in the config"),
-    ("--job", json_object, "JSON, as in the config"),
-    ("--model", Path, "written: weights (safetensors)"),
-    ("--history", Path, "written: one line per epoch (CSV)"),
-    ("--run", Path, "written: cost and versions (JSON)"),
+# name, type, whether it must be given, and meaning of each flag
+MEMBER_FLAGS: tuple[tuple[str, Callable[[str], Any], bool, str], ...] = (
+    ("--images", Path, True, "cohort/images.parquet"),
+    ("--roles", Path, True, "cohort/roles.parquet"),
+    ("--fold", int, True, "number of the fold"),
+    ("--seed", int, True, "of every random choice"),
+    ("--settings", json_object, True, "JSON, as in the config"),
+    ("--compute", json_object, True, "JSON, as in the config"),
+    ("--job", json_object, True, "JSON, as in the config"),
+    ("--model", Path, True, "written: weights (safetensors)"),
+    ("--history", Path, True, "written: one line per epoch (CSV)"),
+    ("--run", Path, True, "written: cost and versions (JSON)"),
+    (
+        "--resume",
+        Path,
+        False,
+        "folder for the state that an interrupted training goes on from; else it starts anew",
+    ),
+    ("--events", Path, False, "folder for TensorBoard's event files; else none are written"),
 )
 
 
-class MemberFiles(NamedTuple):
-    """What a member's training writes."""
+@dataclass(frozen=True)
+class Member:
+    """One training: what it runs on, where it writes, and what its weights' header says.
 
+    inputs  files that decide the result; a changed one starts an interrupted training anew
+    """
+
+    compute: Compute
+    job: Job
     model: Path
     history: Path
     run: Path
+    resume: Path | None
+    events: Path | None
+    inputs: Iterable[Path]
+    facts: dict[str, Any]
 
+    def train(self, network: nn.Module, task: Task, settings: FitSettings) -> None:
+        """Train the network and write its files; under torchrun every rank calls this, and rank 0 writes."""
+        with interruptions() as interruption, joined_ranks(self.compute) as ranks:
+            if ranks.rank == 0:
+                self._log(task, ranks)
+            checkpoints = Checkpoints.taken(self.resume, self._key(ranks)) if self.resume else None
+            run = Run(self.job, interruption, ranks, checkpoints, self.events)
+            fitted = fit(network, task, settings, self.compute, run)
+            if ranks.rank == 0:
+                self._write(network, fitted, run)
 
-def log_task(task: Task, compute: Compute) -> None:
-    log.info(
-        "fold %d: %d positive images, %d exams with negatives, %d validation images, on %s",
-        *(task.fold, len(task.pool.positives), len(task.pool.negatives), len(task.validation)),
-        compute.torch_device,
-    )
+    def _log(self, task: Task, ranks: Ranks) -> None:
+        log.info(
+            "fold %d: %d positive images, %d exams with negatives, %d validation images, on %s",
+            *(task.fold, len(task.pool.positives), len(task.pool.negatives), len(task.validation)),
+            self.compute.torch_device if ranks.size == 1 else f"{ranks.size} x {self.compute.torch_device}",
+        )
 
+    def _key(self, ranks: Ranks) -> dict[str, Any]:
+        """All that decides the result."""
+        return {
+            **self.facts,
+            **versions(),
+            "compute": asdict(self.compute),
+            "processes": ranks.size,
+            "inputs": stamps(self.inputs),
+        }
 
-def write_member(
-    files: MemberFiles, network: nn.Module, history: Sequence[Epoch], compute: Compute, facts: dict[str, Any]
-) -> None:
-    """Write weights with `facts` in their header, the history, and the run's record."""
-    save_network(network, facts, files.model)
-    write_text(files.history, history_csv(history))
-    write_json(files.run, {**facts, "compute": asdict(compute), **run_record(compute.torch_device)})
-    log.info("fold %d: kept epoch %d of %d", facts["fold"], best_epoch(history) + 1, len(history))
+    def _write(self, network: nn.Module, fitted: Fitted, run: Run) -> None:
+        """Write weights with the facts in their header, the history, and the run's record."""
+        if run.checkpoints:
+            run.checkpoints.check_lock()
+        save_network(network, self.facts, self.model)
+        write_text(self.history, history_csv(fitted.history))
+        record = {
+            "compute": asdict(self.compute),
+            "micro_batch": fitted.micro_batch,
+            "precision": str(self.compute.autocast_type).removeprefix("torch."),
+            "processes": run.ranks.size,
+            "resumed": fitted.n_resumed,
+            "epochs": [asdict(cost) for cost in fitted.costs],
+            **run_record(self.compute.torch_device),
+        }
+        write_json(self.run, {**self.facts, **record})
+        if run.checkpoints:
+            run.checkpoints.remove()
+        kept = best_epoch(fitted.history) + 1
+        log.info("fold %d: kept epoch %d of %d", self.facts["fold"], kept, len(fitted.history))

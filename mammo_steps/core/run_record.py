@@ -25,6 +25,11 @@ def commit() -> str | None:
     return told.stdout.strip() or None
 
 
+def versions() -> dict[str, str]:
+    """Of the libraries that decide how a computation rounds."""
+    return {"torch": version("torch"), "torchvision": version("torchvision")}
+
+
 def run_record(device: torch.device) -> dict[str, Any]:
     """Time since the process imported this module, memory, versions and the machine."""
     on_gpu = device.type == "cuda"
@@ -37,7 +42,6 @@ def run_record(device: torch.device) -> dict[str, Any]:
         "torch_threads": torch.get_num_threads(),
         "host": platform.node(),
         "python": platform.python_version(),
-        "torch": version("torch"),
-        "torchvision": version("torchvision"),
+        **versions(),
         "commit": commit(),
     }

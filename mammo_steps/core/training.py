@@ -1,90 +1,34 @@
 """The training loop that the holistic and the attention model share."""
 
-import csv
-import io
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from mammo_steps.core.batches import AugmentSettings, training_batches
+from mammo_steps.core.batches import training_batches
 from mammo_steps.core.compute import Compute
-from mammo_steps.core.image_store import ImageStore
+from mammo_steps.core.fit_settings import FitSettings, rate_at
+from mammo_steps.core.history import Epoch, EpochCost, best_epoch
 from mammo_steps.core.inference import Scoring, score_images
-from mammo_steps.core.network import normalised
+from mammo_steps.core.progress import Progress
+from mammo_steps.core.randomness import seed_of
 from mammo_steps.core.ranking import auc_of
-from mammo_steps.core.sampling import Pool, epoch_images
+from mammo_steps.core.step import Part, Stepper
+from mammo_steps.core.task import Fitted, Run, Task
+from mammo_steps.core.watching import Watch
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How a network is trained; config/config.yaml says what each default is for.
-
-    input_px                side of the network's square input
-    epochs                  an epoch is every positive once and the negatives that go with them
-    batch_size              images per step
-    negatives_per_positive  negatives drawn for each positive in an epoch
-    learning_rate           highest rate of the schedule
-    schedule                `constant` or `one_cycle` (rises over the first 30 % of steps, then falls to 0)
-    weight_decay            of AdamW
-    augment                 random changes of the training images
-    """
-
-    input_px: int
-    epochs: int
-    batch_size: int
-    negatives_per_positive: float
-    learning_rate: float
-    schedule: str
-    weight_decay: float
-    augment: AugmentSettings
-
-    def __post_init__(self) -> None:
-        if self.schedule not in ("constant", "one_cycle"):
-            raise ValueError(f"schedule is {self.schedule!r}, wanted constant or one_cycle")
+_END = 1000  # told by a rank that was asked to end; 1: a checkpoint is due
+_SCORED_AT_ONCE = 32  # batches of validation images between two looks at whether the job shall end
 
 
-@dataclass(frozen=True)
-class Task:
-    """What is learnt by which fold.
-
-    store       training and validation images
-    targets     image id -> 0 or 1; images of either part, those with a null target left out
-    pool        the training images
-    validation  ids of the validation images, sorted
-    seed, fold  of the random streams
-    """
-
-    store: ImageStore
-    targets: Mapping[str, int]
-    pool: Pool
-    validation: Sequence[str]
-    seed: int
-    fold: int
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of history.csv; losses are mean cross-entropies, the AUC is per image."""
-
-    epoch: int
-    n_positive: int
-    n_negative: int
-    learning_rate: float
-    train_loss: float
-    validation_loss: float
-    validation_auc: float | None
-
-
-def fit(network: nn.Module, task: Task, settings: FitSettings, compute: Compute) -> list[Epoch]:
+def fit(network: nn.Module, task: Task, settings: FitSettings, compute: Compute, run: Run) -> Fitted:
     """Train in place; the network ends with the weights of its best epoch on the validation women.
 
     Best is the highest AUC over validation images, then the lowest loss; without both classes among the
@@ -95,153 +39,220 @@ def fit(network: nn.Module, task: Task, settings: FitSettings, compute: Compute)
             f"fold {task.fold}: {len(task.pool.positives)} positive images and {len(task.pool.negatives)} "
             "exams with negative images to train on, at least one of each is wanted: use fewer folds or more exams"
         )
-    training = _Training(network, task, settings, compute)
-    history: list[Epoch] = []
-    best_state: dict[str, torch.Tensor] = {}
-    for number in range(settings.epochs):
-        started = time.monotonic()
-        epoch = training.epoch(number)
-        history.append(epoch)
-        if best_epoch(history) == number:
-            best_state = {name: value.detach().clone() for name, value in network.state_dict().items()}
-        took = time.monotonic() - started
-        log.info(
-            "fold %d epoch %d of %d: loss %.4f, validation loss %.4f, AUC %s; %.0f images/s, %.0f s left",
-            *(task.fold, number + 1, settings.epochs, epoch.train_loss, epoch.validation_loss),
-            "undefined" if epoch.validation_auc is None else f"{epoch.validation_auc:.3f}",
-            (epoch.n_positive + epoch.n_negative + len(task.validation)) / took,
-            took * (settings.epochs - number - 1),
-        )
-    if not math.isfinite(history[best_epoch(history)].validation_loss):
+    if not task.validation:
+        raise ValueError(f"fold {task.fold}: no validation images; raise split_folds.validation_share")
+    if settings.batch_size < 2 * run.ranks.size:
         raise ValueError(
-            f"fold {task.fold}: outputs overflowed on the validation images of every epoch: lower learning_rate"
+            f"batch_size {settings.batch_size} for {run.ranks.size} GPUs: each wants two images at least; raise "
+            "batch_size, or take fewer GPUs"
         )
-    network.load_state_dict(best_state)
-    network.eval()
-    return history
+    training = _Training(network, task, settings, compute, run)
+    training.resume()
+    return training.fit()
 
 
-def best_epoch(history: Sequence[Epoch]) -> int:
-    """Number of the epoch whose weights `fit` kept; one whose outputs overflowed only if all did."""
-    return max(
-        history,
-        key=lambda e: (
-            math.isfinite(e.validation_loss),
-            -math.inf if e.validation_auc is None else e.validation_auc,
-            -e.validation_loss,
-            -e.epoch,
-        ),
-    ).epoch
+@dataclass(frozen=True)
+class _Pending:
+    """A step whose losses have not been looked at: they are while the device works on the next one."""
 
-
-def history_csv(history: Sequence[Epoch]) -> str:
-    """One line per epoch, and which one was kept."""
-    text = io.StringIO()
-    kept = best_epoch(history)
-    writer = csv.DictWriter(text, [*asdict(history[0]), "kept"], lineterminator="\n")
-    writer.writeheader()
-    for epoch in history:
-        row = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in asdict(epoch).items()}
-        writer.writerow({**row, "kept": int(epoch.epoch == kept)})
-    return text.getvalue()
-
-
-def _in_batches(ids: Sequence[str], batch_size: int) -> list[Sequence[str]]:
-    """Batches of `batch_size`; what is left over joins the last one if it is under half a batch.
-
-    (Batch normalisation cannot take one image alone, and learns badly from a few.)
-    """
-    starts = list(range(0, len(ids), batch_size))
-    if len(starts) > 1 and len(ids) - starts[-1] < max(2, batch_size / 2):
-        starts.pop()
-    return [ids[a:b] for a, b in zip(starts, [*starts[1:], len(ids)], strict=True)]
-
-
-def rate_at(share: float, schedule: str) -> float:
-    """The learning rate after `share` (0..1) of all steps, as a part of its highest."""
-    if schedule == "constant":
-        return 1.0
-    rise = 0.3
-    if share < rise:
-        return 0.04 + 0.96 * (1 - math.cos(math.pi * share / rise)) / 2
-    return (1 + math.cos(math.pi * (share - rise) / (1 - rise))) / 2
+    number: int
+    ids: Sequence[str]
+    losses: Tensor
+    signal: Tensor
 
 
 class _Training:
-    """A network and its optimiser on their way through the epochs."""
+    """A network on its way through the epochs."""
 
-    def __init__(self, network: nn.Module, task: Task, settings: FitSettings, compute: Compute) -> None:
-        self.network = network.to(compute.torch_device)
-        self.task, self.settings, self.compute = task, settings, compute
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    def __init__(
+        self, network: nn.Module, task: Task, settings: FitSettings, compute: Compute, run: Run
+    ) -> None:
+        self.network, self.task, self.settings, self.compute, self.run = network, task, settings, compute, run
+        self.device = compute.torch_device
+        self.stepper = Stepper(network, settings, compute, run.ranks)
+        self.n_steps = sum(len(task.batches(settings, number)) for number in range(settings.epochs))
+        self.progress = Progress()
+        self.best: dict[str, Tensor] = {}
+        self.saved_s = time.monotonic()
+
+    def fit(self) -> Fitted:
+        progress, events = self.progress, self.run.events if self.run.ranks.rank == 0 else None
+        with Watch(self.n_steps, self.settings.epochs, self.task.fold, events) as self.watch:
+            while progress.epoch < self.settings.epochs:
+                self._train_epoch()
+                self._end_epoch()
+        history = [Epoch(**epoch) for epoch in progress.history]
+        if not math.isfinite(history[best_epoch(history)].validation_loss):
+            raise ValueError(
+                f"fold {self.task.fold}: outputs overflowed on the validation images of every epoch: lower "
+                "learning_rate"
+            )
+        self.network.load_state_dict(self.best)
+        self.network.eval()
+        costs = [EpochCost(**cost) for cost in progress.costs]
+        return Fitted(history, costs, self.stepper.micro_batch, progress.n_resumed)
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint, if there is one of this training."""
+        state = self.run.checkpoints.load() if self.run.checkpoints else None
+        if state is None:
+            return
+        self.stepper.restore(state["stepper"])
+        self.progress, self.best = Progress(**state["progress"]), state["best"]
+        self.progress.n_resumed += 1
+        log.info(
+            "fold %d: goes on after step %d of %d, interrupted %d times so far",
+            *(self.task.fold, self.progress.n_done, self.n_steps, self.progress.n_resumed),
         )
-        self.n_steps = sum(len(self._batches(number)) for number in range(settings.epochs))
-        self.n_done = 0
 
-    def _batches(self, number: int) -> list[Sequence[str]]:
-        task, settings = self.task, self.settings
-        ids = epoch_images(task.pool, settings.negatives_per_positive, task.seed, task.fold, number)
-        return _in_batches(ids, settings.batch_size)
+    def _save(self) -> None:
+        """Write the checkpoint; every rank calls this after the same step."""
+        self._agree()
+        self._write()
 
-    def epoch(self, number: int) -> Epoch:
-        """One pass over the epoch's images, then the validation women."""
-        task, settings, device = self.task, self.settings, self.compute.torch_device
-        batches = self._batches(number)
-        key = (task.seed, task.fold, number)
+    def _agree(self) -> None:
+        """Let all ranks hold the same state; each has its own running statistics else."""
+        for network in (self.network, self.stepper.scored):
+            self.run.ranks.average_buffers(network)
+
+    def _write(self) -> None:
+        self.saved_s = time.monotonic()
+        if self.run.checkpoints is not None and self.run.ranks.rank == 0:
+            self.run.checkpoints.save(
+                {"stepper": self.stepper.state(), "progress": asdict(self.progress), "best": self.best}
+            )
+
+    def _train_epoch(self) -> None:
+        """What is left of the epoch's batches."""
+        task, settings, progress = self.task, self.settings, self.progress
+        batches = task.batches(settings, progress.epoch)[progress.n_in_epoch :]
+        mine = [self.run.ranks.part(ids) for ids in batches]
+        if not all(mine):
+            raise ValueError(
+                f"fold {task.fold}: a batch of {min(map(len, batches))} images for {self.run.ranks.size} GPUs: there "
+                "are too few images to train on; take fewer GPUs"
+            )
+        key = (task.seed, task.fold, progress.epoch)
+        pictures = training_batches(task.store, mine, settings.input_px, settings.augment, key, self.device)
         self.network.train()
-        total = 0.0
-        for ids, grey in training_batches(
-            task.store, batches, settings.input_px, settings.augment, key, device
-        ):
-            total += self._step(ids, grey) * len(ids)
-        n_images = sum(map(len, batches))
+        pending: _Pending | None = None
+        clock = time.monotonic()
+        for batch in batches:
+            waiting = time.monotonic()
+            ids, grey = next(pictures)
+            progress.wait_s += time.monotonic() - waiting
+            begun = self._begin(ids, grey, len(batch))
+            signal = self._look_at(pending) if pending else 0
+            if signal:
+                signal = max(signal, self._look_at(begun))
+            pending = None if signal else begun
+            progress.train_s, clock = progress.train_s + time.monotonic() - clock, time.monotonic()
+            if signal:
+                self._save()
+                if signal >= _END:
+                    self.run.interruption.end()
+        if pending:
+            self._look_at(pending)
+            progress.train_s += time.monotonic() - clock
+        pictures.close()
+
+    def _begin(self, ids: Sequence[str], grey: Tensor, n_all: int) -> _Pending:
+        """Start a step; on a GPU this returns long before the step is done."""
+        progress, task = self.progress, self.task
+        # generators that are not ours (dropout) start anew in every step, so that a resumed training repeats them
+        torch.manual_seed(seed_of("step", task.seed, task.fold, progress.n_done, self.run.ranks.rank))
+        rate = self._rate(progress.n_done)
+        target = torch.tensor([task.targets[i] for i in ids]).to(grey.device, non_blocking=True)
+        losses = self.stepper.step(Part(grey, target, n_all), rate)
+        told = _END * self.run.interruption.asked + (self.run.ranks.rank == 0 and self._save_is_due())
+        signal = torch.tensor([float(told)], device=self.device)
+        self.run.ranks.add_up([signal])
+        begun = _Pending(progress.n_done, ids, losses, signal)
+        progress.n_done += 1
+        progress.n_in_epoch += 1
+        progress.n_images += n_all
+        return begun
+
+    def _rate(self, number: int) -> float:
+        """The learning rate of a step."""
+        return self.settings.learning_rate * rate_at((number + 0.5) / self.n_steps, self.settings.schedule)
+
+    def _save_is_due(self) -> bool:
+        return (
+            self.run.checkpoints is not None
+            and time.monotonic() - self.saved_s > 60 * self.run.job.checkpoint_minutes
+        )
+
+    def _look_at(self, step: _Pending) -> float:
+        """Wait for a step; 0, or what the ranks told in it: to save (from 1), to save and end (from _END)."""
+        total = float(step.losses.double().sum().item())
+        if not math.isfinite(total):
+            found = step.losses.tolist()
+            raise ValueError(
+                f"fold {self.task.fold}, step {step.number}: the loss is not finite for images "
+                f"{[i for i, loss in zip(step.ids, found, strict=True) if not math.isfinite(loss)]} of the batch "
+                f"{list(step.ids)}. Look at these images; if they are sound, lower learning_rate"
+            )
+        progress = self.progress
+        progress.loss_sum += total
+        loss = total / len(step.ids)
+        self.watch.step(step.number + 1, loss, self._rate(step.number), progress.images_per_s)
+        return step.signal.item()
+
+    def _end_epoch(self) -> None:
+        """Validate, keep the weights if they are the best so far, and turn to the next epoch."""
+        progress, task = self.progress, self.task
+        self._agree()
+        batches = task.batches(self.settings, progress.epoch)
         n_positive = sum(task.targets[i] for ids in batches for i in ids)
-        loss, auc = self._validate()
-        return Epoch(
-            epoch=number,
+        total = torch.tensor([progress.loss_sum], dtype=torch.float64, device=self.device)
+        self.run.ranks.add_up([total])
+        started = time.monotonic()
+        targets = np.array([task.targets[i] for i in task.validation])
+        loss, auc = loss_and_auc(targets, self._margins())
+        epoch = Epoch(
+            epoch=progress.epoch,
             n_positive=n_positive,
-            n_negative=n_images - n_positive,
-            learning_rate=float(self.optimiser.param_groups[0]["lr"]),
-            train_loss=total / n_images,
+            n_negative=sum(map(len, batches)) - n_positive,
+            learning_rate=self._rate(progress.n_done - 1),
+            train_loss=total.item() / sum(map(len, batches)),
             validation_loss=loss,
             validation_auc=auc,
         )
+        cost = progress.cost(time.monotonic() - started, self.device)
+        progress.history.append(asdict(epoch))
+        progress.costs.append(asdict(cost))
+        self.watch.epoch(epoch, cost)
+        if best_epoch([Epoch(**e) for e in progress.history]) == epoch.epoch:
+            state = self.stepper.scored.state_dict()
+            self.best = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+        progress.turn()
 
-    def _step(self, ids: Sequence[str], grey: torch.Tensor) -> float:
-        rate = rate_at((self.n_done + 0.5) / self.n_steps, self.settings.schedule)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * rate
-        targets = torch.tensor([self.task.targets[i] for i in ids], device=grey.device)
-        with self.compute.autocast():
-            logits = self.network(normalised(grey))
-        loss = F.cross_entropy(logits.float(), targets)
-        if not torch.isfinite(loss):
-            raise ValueError(
-                f"fold {self.task.fold}, step {self.n_done}: the loss is {loss.item()}; images of the batch: "
-                f"{list(ids)}. Lower learning_rate, or look at these images"
+    def _margins(self) -> np.ndarray:
+        """(n,) margins of the validation images; the ranks share them out."""
+        ids, ranks = self.task.validation, self.run.ranks
+        how = Scoring(self.settings.input_px, self.compute.micro_batch)
+        network = self.stepper.scored.eval()
+        mine = range(ranks.rank, len(ids), ranks.size)
+        margin = torch.zeros(len(ids), dtype=torch.float64, device=self.device)
+        length = _SCORED_AT_ONCE * how.batch_size
+        for first in range(0, len(mine), length):
+            if (
+                self.run.interruption.asked
+            ):  # every rank is asked, and all hold the same state: no need to agree
+                self._write()
+                self.run.interruption.end()
+            some = mine[first : first + length]
+            found = score_images(network, self.task.store, [ids[i] for i in some], how, self.compute)
+            margin[list(some)] = torch.tensor([found[ids[i]] for i in some], dtype=torch.float64).to(
+                self.device
             )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-        self.n_done += 1
-        return loss.item()
+        ranks.add_up([margin])
+        return margin.cpu().numpy()
 
-    def _validate(self) -> tuple[float, float | None]:
-        """Mean loss and AUC over the validation images."""
-        task, settings = self.task, self.settings
-        self.network.eval()
-        found = score_images(
-            self.network,
-            task.store,
-            task.validation,
-            Scoring(settings.input_px, settings.batch_size),
-            self.compute,
-        )
-        targets = np.array([task.targets[i] for i in task.validation])
-        margin = np.array([found[i] for i in task.validation])
-        if not margin.size:
-            raise ValueError(f"fold {task.fold}: no validation images; raise split_folds.validation_share")
-        # cross-entropy of two nodes = log(1 + exp(-margin)) for a positive, of +margin for a negative
-        loss = float(np.logaddexp(0, np.where(targets == 1, -margin, margin)).mean())
-        return loss, auc_of(targets, margin) if np.isfinite(margin).all() else None
+
+def loss_and_auc(targets: np.ndarray, margin: np.ndarray) -> tuple[float, float | None]:
+    """Mean cross-entropy and AUC of (n,) margins; no AUC if one class is missing or a margin is not finite."""
+    # cross-entropy of two nodes = log(1 + exp(-margin)) for a positive, of +margin for a negative
+    loss = float(np.logaddexp(0, np.where(targets == 1, -margin, margin)).mean())
+    return loss, auc_of(targets, margin) if np.isfinite(margin).all() else None

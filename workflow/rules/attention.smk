@@ -56,7 +56,8 @@ rule train_attention:
             --images {input.images:q} --roles {input.roles:q} --rois {params.rois:q} \
             --start {input.start:q} --fold {params.fold} --seed {params.seed} \
             --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
-            --model {output.model:q} --history {output.history:q} --run {output.run:q} &>{log:q}
+            --model {output.model:q} --history {output.history:q} --run {output.run:q} \
+            --resume {R:q}/.resume/train_attention/{wildcards.fold} &>{log:q}
         """
 
 

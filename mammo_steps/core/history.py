@@ -1,0 +1,61 @@
+"""How a training went, epoch by epoch: history.csv."""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of history.csv; losses are mean cross-entropies, the AUC is per image."""
+
+    epoch: int
+    n_positive: int
+    n_negative: int
+    learning_rate: float
+    train_loss: float
+    validation_loss: float
+    validation_auc: float | None
+
+
+@dataclass(frozen=True)
+class EpochCost:
+    """What an epoch took on this machine; never in a file that is compared.
+
+    images_per_s       in training, waiting for the loader included
+    peak_memory_mb     of the device; on a CPU of the process since it began
+    loader_wait_share  of the training time in which the device's work waited for pictures
+    """
+
+    train_s: float
+    validation_s: float
+    images_per_s: float
+    peak_memory_mb: float
+    loader_wait_share: float
+
+
+def best_epoch(history: Sequence[Epoch]) -> int:
+    """Number of the epoch whose weights `fit` kept; one whose outputs overflowed only if all did."""
+    return max(
+        history,
+        key=lambda e: (
+            math.isfinite(e.validation_loss),
+            -math.inf if e.validation_auc is None else e.validation_auc,
+            -e.validation_loss,
+            -e.epoch,
+        ),
+    ).epoch
+
+
+def history_csv(history: Sequence[Epoch]) -> str:
+    """One line per epoch, and which one was kept."""
+    text = io.StringIO()
+    kept = best_epoch(history)
+    writer = csv.DictWriter(text, [*asdict(history[0]), "kept"], lineterminator="\n")
+    writer.writeheader()
+    for epoch in history:
+        row = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in asdict(epoch).items()}
+        writer.writerow({**row, "kept": int(epoch.epoch == kept)})
+    return text.getvalue()

@@ -1,0 +1,20 @@
+from mammo_steps.core.history import Epoch, best_epoch, history_csv
+
+
+def epoch(number: int, auc: float | None, loss: float) -> Epoch:
+    return Epoch(number, 1, 1, 0.1, 0.5, loss, auc)
+
+
+def test_the_best_epoch_has_the_highest_auc_then_the_lowest_loss_then_comes_first() -> None:
+    assert best_epoch([epoch(0, 0.7, 0.1), epoch(1, 0.8, 0.9), epoch(2, 0.8, 0.5), epoch(3, 0.8, 0.5)]) == 2
+
+
+def test_an_epoch_whose_outputs_overflowed_is_not_kept() -> None:
+    nan, inf = float("nan"), float("inf")
+    assert best_epoch([epoch(0, nan, nan), epoch(1, 0.6, 0.5), epoch(2, 0.9, inf), epoch(3, 0.7, 0.6)]) == 3
+    assert best_epoch([epoch(0, None, nan), epoch(1, None, 0.5)]) == 1
+
+
+def test_without_an_auc_the_loss_decides() -> None:
+    assert best_epoch([epoch(0, None, 0.5), epoch(1, None, 0.4)]) == 1
+    assert history_csv([epoch(0, None, 0.5)]).splitlines()[1] == "0,1,1,0.1,0.5,0.5,,1"

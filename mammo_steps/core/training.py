@@ -77,7 +77,7 @@ class _Training:
 
     def fit(self) -> Fitted:
         progress, events = self.progress, self.run.events if self.run.ranks.rank == 0 else None
-        with Watch(self.n_steps, self.settings.epochs, self.task.fold, events) as self.watch:
+        with Watch(self.task, self.settings, self.n_steps, progress.n_done, events) as self.watch:
             while progress.epoch < self.settings.epochs:
                 self._train_epoch()
                 self._end_epoch()

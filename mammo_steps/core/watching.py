@@ -1,36 +1,92 @@
-"""Telling how a training goes."""
+"""Telling how a training goes: progress line, TensorBoard's event files, warnings."""
 
 import logging
+import time
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from tqdm import tqdm
+
+from mammo_steps.core.fit_settings import FitSettings
 from mammo_steps.core.history import Epoch, EpochCost
+from mammo_steps.core.task import Task
 
 log = logging.getLogger(__name__)
 
+_LINE_EVERY_S = 30.0  # in a job's log; on a terminal there is a bar
+_FEW_POSITIVES = 20  # per epoch
+_FEW_TO_CHOOSE_BY = 5  # positive validation images
+
 
 class Watch:
-    """Log lines of a training of `n_epochs` epochs and `n_steps` steps in all."""
+    """Tells what the training loop reports. `n_done` steps of `n_steps` were done when the job began.
 
-    def __init__(self, n_steps: int, n_epochs: int, fold: int, events: Path | None) -> None:
-        self.n_steps, self.n_epochs, self.fold, self.events = n_steps, n_epochs, fold, events
+    events  folder for TensorBoard's event files, None = none. A training that goes on there makes one curve with what
+            came before; one that starts anew removes the files of its forerunner.
+    """
+
+    def __init__(
+        self, task: Task, settings: FitSettings, n_steps: int, n_done: int, events: Path | None
+    ) -> None:
+        self.fold, self.n_epochs, self.n_steps = task.fold, settings.epochs, n_steps
+        self.n_before, self.n_done = n_done, n_done
+        self.began = self.told = time.monotonic()
+        self.bar = tqdm(total=n_steps, initial=n_done, unit="step", desc=f"fold {task.fold}", disable=None)
+        self.writer = _event_writer(events, n_done) if events else None
+        warn_of_few(task, settings)
 
     def step(self, n_done: int, loss: float, rate: float, images_per_s: float) -> None:
-        pass
+        """After step number `n_done`, from 1; `images_per_s` of the epoch so far."""
+        self.n_done = n_done
+        self.bar.update(n_done - self.bar.n)
+        self.bar.set_postfix_str(f"loss {loss:.3f}, {images_per_s:.0f} images/s", refresh=False)
+        self._scalars({"step/loss": loss, "step/learning_rate": rate, "step/images_per_s": images_per_s})
+        if self.bar.disable and time.monotonic() - self.told > _LINE_EVERY_S:
+            self.told = time.monotonic()
+            log.info(
+                "fold %d: step %d of %d, loss %.4f; %.0f images/s, %s left",
+                *(self.fold, n_done, self.n_steps, loss, images_per_s, self.left),
+            )
 
     def epoch(self, epoch: Epoch, cost: EpochCost) -> None:
-        took = cost.train_s + cost.validation_s
+        auc = epoch.validation_auc
         log.info(
-            "fold %d epoch %d of %d: loss %.4f, validation loss %.4f, AUC %s; %.0f images/s, %.0f s left",
+            "fold %d epoch %d of %d: loss %.4f, validation loss %.4f, AUC %s; %.0f images/s, %.0f MB at most, %s left",
             *(self.fold, epoch.epoch + 1, self.n_epochs, epoch.train_loss, epoch.validation_loss),
-            "undefined" if epoch.validation_auc is None else f"{epoch.validation_auc:.3f}",
-            cost.images_per_s,
-            took * (self.n_epochs - epoch.epoch - 1),
+            *(
+                "undefined" if auc is None else f"{auc:.3f}",
+                cost.images_per_s,
+                cost.peak_memory_mb,
+                self.left,
+            ),
         )
+        values = {
+            "epoch/train_loss": epoch.train_loss,
+            "epoch/validation_loss": epoch.validation_loss,
+            "epoch/images_per_s": cost.images_per_s,
+            "epoch/peak_memory_mb": cost.peak_memory_mb,
+            "epoch/loader_wait_share": cost.loader_wait_share,
+        }
+        self._scalars(values if auc is None else {**values, "epoch/validation_auc": auc})
+        if auc is not None and auc < 0.5:
+            log.warning(
+                "fold %d epoch %d: the validation AUC is %.3f, worse than chance. In a first epoch that is noise; if "
+                "it stays, look for swapped targets, too few positives, or a learning_rate that is too high",
+                *(self.fold, epoch.epoch + 1, auc),
+            )
 
-    def close(self) -> None:
-        pass
+    @property
+    def left(self) -> str:
+        """Time left at this job's pace, validation included."""
+        pace_s = (time.monotonic() - self.began) / max(1, self.n_done - self.n_before)
+        return str(timedelta(seconds=round(pace_s * (self.n_steps - self.n_done))))
+
+    def _scalars(self, values: dict[str, float]) -> None:
+        if self.writer:
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, self.n_done)
 
     def __enter__(self) -> Self:
         return self
@@ -38,4 +94,34 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.bar.close()
+        if self.writer:
+            self.writer.close()
+
+
+def _event_writer(folder: Path, n_done: int) -> Any:
+    """Of event files in the folder; what an interrupted job told of later steps is taken back."""
+    from tensorboardX import SummaryWriter  # only here: the training itself does without
+
+    if n_done == 0:
+        for old in folder.glob("events.out.tfevents.*"):
+            old.unlink()
+    return SummaryWriter(str(folder), purge_step=n_done + 1, filename_suffix=f".{n_done}")
+
+
+def warn_of_few(task: Task, settings: FitSettings) -> None:
+    """Log what too few positive images do to a training."""
+    n_positive, n_batches = len(task.pool.positives), len(task.batches(settings, 0))
+    if n_positive < max(_FEW_POSITIVES, n_batches):
+        log.warning(
+            "fold %d: %d positive images for the %d batches of an epoch. The network will learn little from so few: "
+            "use fewer folds, more exams with a cancer, or fewer negatives_per_positive",
+            *(task.fold, n_positive, n_batches),
+        )
+    n_to_choose_by = sum(task.targets[i] for i in task.validation)
+    if n_to_choose_by < _FEW_TO_CHOOSE_BY:
+        log.warning(
+            "fold %d: %d positive validation images: which epoch is kept is nearly a matter of chance. Raise "
+            "split_folds.validation_share, or use fewer folds",
+            *(task.fold, n_to_choose_by),
+        )

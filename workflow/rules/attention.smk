@@ -41,9 +41,10 @@ rule train_attention:
         log_of("train_attention", "fold"),
     threads: TORCH_THREADS
     resources:
-        gpu=GPUS,
+        gpu=TRAINING_GPUS,
         mem_mb=16000,
     params:
+        python=python_on,
         code=code("train_attention"),
         rois=lambda wildcards: f"{R}/attention/{wildcards.fold}/rois",
         settings=settings("train_attention"),
@@ -52,12 +53,13 @@ rule train_attention:
         fold=fold_number,
     shell:
         """
-        {PYTHON:q} -m mammo_steps.train_attention \
+        {params.python} mammo_steps.train_attention \
             --images {input.images:q} --roles {input.roles:q} --rois {params.rois:q} \
             --start {input.start:q} --fold {params.fold} --seed {params.seed} \
             --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
             --model {output.model:q} --history {output.history:q} --run {output.run:q} \
-            --resume {R:q}/.resume/train_attention/{wildcards.fold} &>{log:q}
+            --resume {R:q}/.resume/train_attention/{wildcards.fold} \
+            --events {R:q}/attention/{wildcards.fold}/events &>{log:q}
         """
 
 

@@ -1,6 +1,7 @@
 # Reads and checks the config, and names what every rule file uses: R, P, PYTHON, FOLDS, SHARDS, settings, code.
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -55,6 +56,7 @@ LESIONS = study.lesions  # a list, empty where no places are known
 KEY_FILE = study.key_file  # a list, empty for a public key
 DEMO = config["make_demo_cohort"] is not None
 GPUS = 0 if config["compute"]["device"] == "cpu" else 1
+TRAINING_GPUS = GPUS * config["job"]["gpus"]
 COMPUTE = json.dumps(config["compute"])
 JOB = json.dumps(config["job"])  # no param: changes no result
 TORCH_THREADS = config["compute"]["torch_threads"]
@@ -84,6 +86,17 @@ def adapter(*functions):
     """
     name = f"datasets.{config['dataset']}"
     return [name] if defines(name, *functions) else []
+
+
+def python_on(wildcards, resources):
+    """The command that runs a module on the GPUs that its job was given: one process each, under torchrun.
+
+    (A param made from resources is no reason to run a rule again.)
+    """
+    python = shlex.quote(PYTHON)
+    if resources.gpu <= 1:
+        return f"{python} -m"
+    return f"{python} -m torch.distributed.run --standalone --nproc-per-node {resources.gpu} -m"
 
 
 def fold_number(wildcards):

@@ -19,9 +19,10 @@ rule train_holistic:
         log_of("train_holistic", "fold"),
     threads: TORCH_THREADS
     resources:
-        gpu=GPUS,
+        gpu=TRAINING_GPUS,
         mem_mb=16000,
     params:
+        python=python_on,
         code=code("train_holistic"),
         settings=settings("train_holistic"),
         compute=COMPUTE,
@@ -30,12 +31,13 @@ rule train_holistic:
         shards=f"{SHARD_ROOT}/shards",
     shell:
         """
-        {PYTHON:q} -m mammo_steps.train_holistic \
+        {params.python} mammo_steps.train_holistic \
             --images {input.images:q} --roles {input.roles:q} --shards {params.shards:q} \
             --fold {params.fold} --seed {params.seed} \
             --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
             --model {output.model:q} --history {output.history:q} --run {output.run:q} \
-            --resume {R:q}/.resume/train_holistic/{wildcards.fold} &>{log:q}
+            --resume {R:q}/.resume/train_holistic/{wildcards.fold} \
+            --events {R:q}/holistic/{wildcards.fold}/events &>{log:q}
         """
 
 

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for flag, kind, required, meaning in MEMBER_FLAGS:
         parser.add_argument(flag, type=kind, required=required, help=meaning)
     parser.add_argument("--rois", type=Path, required=True, help="folder of the fold's ROI files")
-    parser.add_argument("--start", type=Path, required=True, help="the fold's holistic weights")
+    parser.add_argument("--begin-with", type=Path, required=True, help="the fold's holistic weights")
     args = parser.parse_args(argv)
     start_logging()
 
@@ -67,11 +67,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = FitSettings(**{**given, "augment": AugmentSettings(**given["augment"])})
     compute = Compute(**args.compute)
     compute.prepare()
-    start = read_facts(args.start)
-    check_weights(start, args.start, "holistic", args.roles, args.fold)
+    start = read_facts(args.begin_with)
+    check_weights(start, args.begin_with, "holistic", args.roles, args.fold)
     rows = fold_images(args.images, args.roles, args.fold, ["exam_id", "target", "shard"])
     shards = sorted({row["shard"] for row in rows})
-    recipe = checked_recipe(args.images, args.start, args.rois, shards)
+    recipe = checked_recipe(args.images, args.begin_with, args.rois, shards)
     store = ImageStore(roi_places(args.rois, shards))
     # the attention model draws its epochs anew: its random streams are not those of the holistic model
     task = with_rois(
@@ -94,11 +94,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     member = Member(
         compute,
         Job(**args.job),
-        *(args.model, args.history, args.run, args.resume, args.events),
-        inputs={args.images, args.roles, args.start, *cut},
+        *(args.model, args.history, args.record, args.resume, args.events),
+        inputs={args.images, args.roles, args.begin_with, *cut},
         facts=facts,
     )
-    member.train(load_network(args.start), task, settings)
+    member.train(load_network(args.begin_with), task, settings)
 
 
 if __name__ == "__main__":

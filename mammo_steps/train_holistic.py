@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     member = Member(
         compute,
         Job(**args.job),
-        *(args.model, args.history, args.run, args.resume, args.events),
+        *(args.model, args.history, args.record, args.resume, args.events),
         inputs={args.images, args.roles, *files},
         facts=facts,
     )

@@ -136,10 +136,16 @@ ATTENTION = json.dumps({"fit": {**FIT, "augment": {**FIT["augment"], "pad_px": 0
 
 def attend(study: TinyStudy, fold: Path, attention: Path) -> None:
     train_attention.main(
-        [*study.cohort_flags(), "--rois", str(attention / "rois"), "--start", str(fold / "model.safetensors")]
+        [
+            *study.cohort_flags(),
+            "--rois",
+            str(attention / "rois"),
+            "--begin-with",
+            str(fold / "model.safetensors"),
+        ]
         + ["--fold", "0", "--seed", "1", "--settings", ATTENTION, "--compute", COMPUTE, "--job", JOB]
         + ["--model", str(attention / "model.safetensors"), "--history", str(attention / "history.csv")]
-        + ["--run", str(attention / "run.json")]
+        + ["--record", str(attention / "run.json")]
     )
 
 
@@ -158,7 +164,7 @@ def run_fold_0(study: TinyStudy, results: Path) -> Path:
             "--model",
             str(fold / "model.safetensors"),
         ]
-        + ["--history", str(fold / "history.csv"), "--run", str(fold / "run.json")]
+        + ["--history", str(fold / "history.csv"), "--record", str(fold / "run.json")]
     )
     locate_coa.main(
         [*study.cohort_flags(), "--shards", str(study.shards), "--fold", "0", "--seed", "1"]

@@ -68,9 +68,14 @@ class Checkpoints:
     @classmethod
     def taken(cls, folder: Path, key: Mapping[str, Any]) -> "Checkpoints":
         """Take the folder over from whoever held it; that run will write nothing any more."""
-        taken = cls(folder, json.loads(json.dumps(key)), secrets.token_hex(8))
+        taken = cls.seen(folder, key)
         write_json(taken.lock, {**_who(), "token": taken.token})
         return taken
+
+    @classmethod
+    def seen(cls, folder: Path, key: Mapping[str, Any]) -> "Checkpoints":
+        """To read from; for the ranks beside the one that writes."""
+        return cls(folder, json.loads(json.dumps(key)), secrets.token_hex(8))
 
     @property
     def file(self) -> Path:

@@ -35,7 +35,7 @@ MEMBER_FLAGS: tuple[tuple[str, Callable[[str], Any], bool, str], ...] = (
     ("--job", json_object, True, "JSON, as in the config"),
     ("--model", Path, True, "written: weights (safetensors)"),
     ("--history", Path, True, "written: one line per epoch (CSV)"),
-    ("--run", Path, True, "written: cost and versions (JSON)"),
+    ("--record", Path, True, "written: cost and versions (JSON)"),
     (
         "--resume",
         Path,
@@ -68,7 +68,8 @@ class Member:
         with interruptions() as interruption, joined_ranks(self.compute) as ranks:
             if ranks.rank == 0:
                 self._log(task, ranks)
-            checkpoints = Checkpoints.taken(self.resume, self._key(ranks)) if self.resume else None
+            take = Checkpoints.taken if ranks.rank == 0 else Checkpoints.seen
+            checkpoints = take(self.resume, self._key(ranks)) if self.resume else None
             run = Run(self.job, interruption, ranks, checkpoints, self.events)
             fitted = fit(network, task, settings, self.compute, run)
             if ranks.rank == 0:

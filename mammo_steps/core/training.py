@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from mammo_steps.core.randomness import seed_of
 from mammo_steps.core.ranking import auc_of
 from mammo_steps.core.step import Part, Stepper
 from mammo_steps.core.task import Fitted, Run, Task
-from mammo_steps.core.watching import Watch
+from mammo_steps.core.watching import Silence, Watch
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +74,14 @@ class _Training:
         self.n_steps = sum(len(task.batches(settings, number)) for number in range(settings.epochs))
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
+        self.watch = Silence()
         self.saved_s = time.monotonic()
 
     def fit(self) -> Fitted:
-        progress, events = self.progress, self.run.events if self.run.ranks.rank == 0 else None
-        with Watch(self.task, self.settings, self.n_steps, progress.n_done, events) as self.watch:
+        progress = self.progress
+        if self.run.ranks.rank == 0:
+            self.watch = Watch(self.task, self.settings, self.n_steps, progress.n_done, self.run.events)
+        with closing(self.watch):
             while progress.epoch < self.settings.epochs:
                 self._train_epoch()
                 self._end_epoch()

@@ -4,8 +4,7 @@ import logging
 import time
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from tqdm import tqdm
 
@@ -20,7 +19,20 @@ _FEW_POSITIVES = 20  # per epoch
 _FEW_TO_CHOOSE_BY = 5  # positive validation images
 
 
-class Watch:
+class Silence:
+    """What the other ranks of a training have for a watch."""
+
+    def step(self, n_done: int, loss: float, rate: float, images_per_s: float) -> None:
+        pass
+
+    def epoch(self, epoch: Epoch, cost: EpochCost) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Watch(Silence):
     """Tells what the training loop reports. `n_done` steps of `n_steps` were done when the job began.
 
     events  folder for TensorBoard's event files, None = none. A training that goes on there makes one curve with what
@@ -88,12 +100,7 @@ class Watch:
             for name, value in values.items():
                 self.writer.add_scalar(name, value, self.n_done)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self.bar.close()
         if self.writer:
             self.writer.close()

@@ -28,14 +28,14 @@ class Fold:
         flags = ["--images", str(self.images), "--roles", str(self.roles), "--fold", "0", "--seed", "1"]
         flags += ["--settings", settings, "--compute", COMPUTE, "--job", JOB]
         flags += ["--model", str(self.out / "m.safetensors")]
-        return [*flags, "--history", str(self.out / "h.csv"), "--run", str(self.out / "r.json")]
+        return [*flags, "--history", str(self.out / "h.csv"), "--record", str(self.out / "r.json")]
 
     def train_holistic(self) -> None:
         train_holistic.main([*self._member(HOLISTIC), "--shards", str(self.shards)])
 
     def train_attention(self) -> None:
         train_attention.main(
-            [*self._member(ATTENTION), "--rois", str(self.rois), "--start", str(self.weights)]
+            [*self._member(ATTENTION), "--rois", str(self.rois), "--begin-with", str(self.weights)]
         )
 
     def locate_coa(self) -> None:

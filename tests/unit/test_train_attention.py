@@ -22,9 +22,9 @@ def test_the_attention_model_starts_from_the_folds_holistic_weights(
     still["fit"] |= {"learning_rate": 1e-12, "epochs": 1, "schedule": "constant", "weight_decay": 0.0}
     train_attention.main(
         [*tiny_study.cohort_flags(), "--rois", str(attention / "rois"), "--fold", "0", "--seed", "1"]
-        + ["--start", str(fold_0 / "holistic/fold0/model.safetensors"), "--settings", json.dumps(still)]
+        + ["--begin-with", str(fold_0 / "holistic/fold0/model.safetensors"), "--settings", json.dumps(still)]
         + ["--compute", COMPUTE, "--job", JOB, "--model", str(tmp_path / "m.safetensors")]
-        + ["--history", str(tmp_path / "h.csv"), "--run", str(tmp_path / "r.json")]
+        + ["--history", str(tmp_path / "h.csv"), "--record", str(tmp_path / "r.json")]
     )
     start = load_network(fold_0 / "holistic/fold0/model.safetensors").conv1.weight
     np.testing.assert_allclose(
@@ -41,9 +41,9 @@ def test_a_missing_roi_of_a_positive_stops_the_training(
     with pytest.raises(ValueError, match="images have no ROI"):
         train_attention.main(
             [*tiny_study.cohort_flags(), "--rois", str(tmp_path / "rois"), "--fold", "0", "--seed", "1"]
-            + ["--start", str(fold_0 / "holistic/fold0/model.safetensors"), "--settings", ATTENTION]
+            + ["--begin-with", str(fold_0 / "holistic/fold0/model.safetensors"), "--settings", ATTENTION]
             + ["--compute", COMPUTE, "--job", JOB, "--model", str(tmp_path / "m.safetensors")]
-            + ["--history", str(tmp_path / "h.csv"), "--run", str(tmp_path / "r.json")]
+            + ["--history", str(tmp_path / "h.csv"), "--record", str(tmp_path / "r.json")]
         )
 
 
@@ -53,7 +53,7 @@ def test_a_start_from_another_folds_weights_is_refused(
     with pytest.raises(ValueError, match="fold 1 learn from, so they may have seen its test women"):
         train_attention.main(
             [*tiny_study.cohort_flags(), "--rois", str(tmp_path), "--fold", "1", "--seed", "1"]
-            + ["--start", str(fold_0 / "holistic/fold0/model.safetensors"), "--settings", ATTENTION]
+            + ["--begin-with", str(fold_0 / "holistic/fold0/model.safetensors"), "--settings", ATTENTION]
             + ["--compute", COMPUTE, "--job", JOB, "--model", str(tmp_path / "m.safetensors")]
-            + ["--history", str(tmp_path / "h.csv"), "--run", str(tmp_path / "r.json")]
+            + ["--history", str(tmp_path / "h.csv"), "--record", str(tmp_path / "r.json")]
         )

@@ -22,7 +22,7 @@ def train(study: TinyStudy, out: Path, *, images: Path | None = None, shards: Pa
         + ["--roles", str(study.cohort("roles.parquet")), "--shards", str(shards or study.shards)]
         + ["--fold", "0", "--seed", "1", "--settings", HOLISTIC, "--compute", COMPUTE, "--job", JOB]
         + ["--model", str(out / "model.safetensors"), "--history", str(out / "history.csv")]
-        + ["--run", str(out / "run.json")]
+        + ["--record", str(out / "run.json")]
     )
     return (out / "model.safetensors").read_bytes()
 

@@ -3,6 +3,7 @@
 import logging
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,17 +50,16 @@ def test_a_training_that_starts_anew_removes_the_events_of_its_forerunner(tmp_pa
     events.mkdir()
     (events / "events.out.tfevents.1.host").write_bytes(b"old")
     (events / "notes.txt").write_text("of a user")
-    with Watch(task, SETTINGS, 12, 0, events):
-        pass
+    Watch(task, SETTINGS, 12, 0, events).close()
     assert not (events / "events.out.tfevents.1.host").exists() and (events / "notes.txt").exists()
 
 
 def test_a_training_that_goes_on_takes_back_what_was_told_of_lost_steps(tmp_path: Path) -> None:
     task, events = bright_task(tmp_path), tmp_path / "events"
-    with Watch(task, SETTINGS, 12, 0, events) as watch:
+    with closing(Watch(task, SETTINGS, 12, 0, events)) as watch:
         for number in range(1, 7):
             watch.step(number, 0.5, 0.1, 10)
-    with Watch(task, SETTINGS, 12, 4, events) as watch:
+    with closing(Watch(task, SETTINGS, 12, 4, events)) as watch:
         watch.step(5, 0.5, 0.1, 10)
     told = list(events_in(events))
     starts = [event.step for event in told if event.session_log.status == event.session_log.START]
@@ -72,7 +72,7 @@ def test_a_job_tells_speed_and_time_left(
     caplog.set_level(logging.INFO)
     now = [1000.0]
     monkeypatch.setattr("mammo_steps.core.watching.time.monotonic", lambda: now[0])
-    with Watch(bright_task(tmp_path), SETTINGS, 3600 + 40, 40, None) as watch:
+    with closing(Watch(bright_task(tmp_path), SETTINGS, 3600 + 40, 40, None)) as watch:
         watch.bar.disable = True
         for number in range(41, 141):
             now[0] += 1.0
@@ -83,7 +83,7 @@ def test_a_job_tells_speed_and_time_left(
 
 
 def test_a_validation_auc_below_chance_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with Watch(bright_task(tmp_path), SETTINGS, 12, 0, None) as watch:
+    with closing(Watch(bright_task(tmp_path), SETTINGS, 12, 0, None)) as watch:
         watch.epoch(Epoch(0, 8, 8, 0.1, 0.6, 0.7, 0.5), COST)
         watch.epoch(Epoch(1, 8, 8, 0.1, 0.6, 0.7, None), COST)
         assert "worse than chance" not in caplog.text

@@ -55,9 +55,9 @@ rule train_attention:
         """
         {params.python} mammo_steps.train_attention \
             --images {input.images:q} --roles {input.roles:q} --rois {params.rois:q} \
-            --start {input.start:q} --fold {params.fold} --seed {params.seed} \
+            --begin-with {input.start:q} --fold {params.fold} --seed {params.seed} \
             --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
-            --model {output.model:q} --history {output.history:q} --run {output.run:q} \
+            --model {output.model:q} --history {output.history:q} --record {output.run:q} \
             --resume {R:q}/.resume/train_attention/{wildcards.fold} \
             --events {R:q}/attention/{wildcards.fold}/events &>{log:q}
         """

@@ -35,7 +35,7 @@ rule train_holistic:
             --images {input.images:q} --roles {input.roles:q} --shards {params.shards:q} \
             --fold {params.fold} --seed {params.seed} \
             --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
-            --model {output.model:q} --history {output.history:q} --run {output.run:q} \
+            --model {output.model:q} --history {output.history:q} --record {output.run:q} \
             --resume {R:q}/.resume/train_holistic/{wildcards.fold} \
             --events {R:q}/holistic/{wildcards.fold}/events &>{log:q}
         """

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mammo_steps.core.batches import scored_square, scoring_batches
+from mammo_steps.core.batches import Loader, scored_square
 from mammo_steps.core.cohort import PLACE_COLUMNS
 from mammo_steps.core.compute import Compute
 from mammo_steps.core.files import replacing
@@ -71,7 +71,7 @@ class _Explainer:
         corners = self._corners(fold, images)
         entries, arrays = [], {}
         ids = [image["image_id"] for image in images]
-        for (image_id,), grey in scoring_batches(store, ids, side, 1, self.compute.torch_device):
+        for (image_id,), grey in Loader(store, self.compute.torch_device, 1).scoring(ids, side, 1):
             image = next(image for image in images if image["image_id"] == image_id)
             shown = (grey[0] * 255).round().byte().cpu().numpy()
             _, saliency = saliency_maps(network, grey)

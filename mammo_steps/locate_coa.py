@@ -16,10 +16,10 @@ import numpy as np
 from torch import nn
 from tqdm import tqdm
 
-from mammo_steps.core.batches import scored_square, scoring_batches
+from mammo_steps.core.batches import Loader, scored_square
 from mammo_steps.core.breast import breast_mask
 from mammo_steps.core.cohort import PLACE_COLUMNS, check_weights, fold_images, pool_of, validation_of
-from mammo_steps.core.compute import Compute
+from mammo_steps.core.compute import Compute, Job
 from mammo_steps.core.image_store import REMEDY, ImageStore, holistic_frame, holistic_places
 from mammo_steps.core.network import NetworkSettings, load_network, read_facts, start_network, weights_recipe
 from mammo_steps.core.recipe import Marked, check_follows
@@ -63,7 +63,7 @@ class _Locator:
         self.weights, self.settings = weights, settings
 
     def locate(
-        self, rows: list[dict[str, Any]], shards: Path, fold: int, compute: Compute
+        self, rows: list[dict[str, Any]], shards: Path, fold: int, compute: Compute, job: Job
     ) -> list[dict[str, Any]]:
         """Rows of the `holistic_scores` table, in the order of image_id."""
         self.network.to(compute.torch_device)
@@ -72,7 +72,8 @@ class _Locator:
             by_id, key=lambda i: (by_id[i]["shard"], i)
         )  # shard by shard, so that few files are open
         store = ImageStore(holistic_places(rows, shards, self.input_px, self.crop), self.weights)
-        batches = scoring_batches(store, ids, self.input_px, self.settings.batch_size, compute.torch_device)
+        loader = Loader(store, compute.torch_device, job.loader_threads)
+        batches = loader.scoring(ids, self.input_px, self.settings.batch_size)
         found = []
         masks = ImageStore(store.places)  # a second reader: the first one is at work in its own thread
         with tqdm(total=len(ids), unit="image", disable=None) as bar:
@@ -165,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         network = load_network(args.model)
     log.info("fold %d: %d images on %s", args.fold, len(rows), compute.torch_device)
     locator = _Locator(network, facts, weights, settings)
-    found = locator.locate(rows, args.shards, args.fold, compute)
+    found = locator.locate(rows, args.shards, args.fold, compute, Job(**args.job))
     own = {"top_fraction": settings.top_fraction, "rules": COA_RULES}
     write_rows(args.coas, "holistic_scores", found, weights.recipe.then("locate_coa", own))
     n_fallback = sum(row["coa_fallback"] for row in found)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mammo_steps.core.batches import Loader
 from mammo_steps.core.cohort import check_weights
 from mammo_steps.core.columns import TABLES
-from mammo_steps.core.compute import Compute
+from mammo_steps.core.compute import Compute, Job
 from mammo_steps.core.image_store import ImageStore, roi_places, roi_recipe
 from mammo_steps.core.inference import Scoring, score_images
 from mammo_steps.core.network import load_network, read_facts, weights_recipe
@@ -66,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     ids = sorted((row["image_id"] for row in rows), key=lambda i: (str(store.places[i].file), i))
     how = Scoring(facts["input_px"], settings.batch_size)
     network = load_network(args.model).to(compute.torch_device)
-    found = score_images(network, store, ids, how, compute)
+    loader = Loader(store, compute.torch_device, Job(**args.job).loader_threads)
+    found = score_images(network, loader, ids, how, compute)
     scored = [{**row, "margin": found[row["image_id"]]} for row in rows]
     write_rows(args.scores, "attention_scores", scored, recipe)
     log.info("%d ROIs scored on %s", len(rows), compute.torch_device)

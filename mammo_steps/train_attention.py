@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from mammo_steps.core.batches import AugmentSettings
+from mammo_steps.core.augment import AugmentSettings
 from mammo_steps.core.cohort import (
     check_weights,
     fold_images,
@@ -21,7 +21,6 @@ from mammo_steps.core.image_store import REMEDY, ImageStore, roi_places, roi_rec
 from mammo_steps.core.member import MEMBER_FLAGS, Member
 from mammo_steps.core.network import INPUT_RULES, load_network, read_facts, weights_recipe
 from mammo_steps.core.recipe import Recipe, check_follows
-from mammo_steps.core.sampling import Pool
 from mammo_steps.core.steps import start_logging
 from mammo_steps.core.tables import recipe_of
 from mammo_steps.core.task import Task
@@ -43,7 +42,7 @@ def with_rois(task: Task) -> Task:
         for exam, images in task.pool.negatives.items()
         if (kept := tuple(image for image in images if image in have))
     }
-    return replace(task, pool=Pool(task.pool.positives, negatives))
+    return replace(task, pool=replace(task.pool, negatives=negatives))
 
 
 def checked_recipe(images: Path, start: Path, rois: Path, shards: Sequence[str]) -> Recipe:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from mammo_steps.core.batches import AugmentSettings
+from mammo_steps.core.augment import AugmentSettings
 from mammo_steps.core.cohort import (
     PLACE_COLUMNS,
     fold_images,

@@ -32,8 +32,8 @@ COMPUTE = json.dumps(
 JOB = json.dumps({"gpus": 1, "loader_threads": 1, "checkpoint_minutes": 10})
 AUGMENT = {"flips": ["horizontal"], "rotation_degrees": 10, "pad_px": 2, "max_shift": None}
 FIT: dict[str, Any] = {
-    "input_px": 32, "epochs": 2, "batch_size": 8, "negatives_per_positive": 1, "learning_rate": 1e-3,
-    "schedule": "one_cycle", "weight_decay": 0.01, "label_smoothing": 0.0, "ema_decay": None,
+    "input_px": 32, "epochs": 2, "batch_size": 8, "negatives_per_positive": 1, "shuffle_buffer": 50,
+    "learning_rate": 1e-3, "schedule": "one_cycle", "weight_decay": 0.01, "label_smoothing": 0.0, "ema_decay": None,
     "augment": AUGMENT,
 }  # fmt: skip
 HOLISTIC = json.dumps(

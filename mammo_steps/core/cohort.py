@@ -61,11 +61,8 @@ def check_weights(facts: Mapping[str, Any], path: Path, model: str, roles: Path,
 
 
 def pool_of(rows: list[dict[str, Any]]) -> Pool:
-    """The training pool among `fold_images`; needs the columns exam_id and target."""
-    rows = [row for row in rows if row["role"] == Role.TRAIN]
-    return training_pool(
-        [row["image_id"] for row in rows], [row["exam_id"] for row in rows], [row["target"] for row in rows]
-    )
+    """The training pool among `fold_images`; needs the columns exam_id, target and shard."""
+    return training_pool(row for row in rows if row["role"] == Role.TRAIN)
 
 
 def validation_of(rows: list[dict[str, Any]]) -> list[str]:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from mammo_steps.core.batches import AugmentSettings
+from mammo_steps.core.augment import AugmentSettings
 
 SCHEDULES = ("constant", "cosine", "one_cycle")
 
@@ -16,6 +16,7 @@ class FitSettings:
     epochs                  an epoch is every positive once and the negatives that go with them
     batch_size              images per step of the optimiser
     negatives_per_positive  negatives drawn for each positive in an epoch
+    shuffle_buffer          negatives that are shuffled at a time, see `core.sampling.Draw`
     learning_rate           highest rate of the schedule
     schedule                see `rate_at`
     weight_decay            of AdamW
@@ -29,6 +30,7 @@ class FitSettings:
     epochs: int
     batch_size: int
     negatives_per_positive: float
+    shuffle_buffer: int
     learning_rate: float
     schedule: str
     weight_decay: float

@@ -49,6 +49,10 @@ class ImageStore:
         self._made_from = made_from
         self._files: OrderedDict[Path, pq.ParquetFile] = OrderedDict()
 
+    def opened_anew(self) -> "ImageStore":
+        """The same images with files of its own: a store belongs to one thread."""
+        return ImageStore(self.places, self._made_from)
+
     def canvas(self, image_id: str) -> Pixels:
         """The whole stored picture (h, w) of an image; ValueError if the file holds another one there."""
         place = self.places[image_id]

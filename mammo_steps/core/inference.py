@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mammo_steps.core.batches import scoring_batches
+from mammo_steps.core.batches import Loader
 from mammo_steps.core.compute import Compute
-from mammo_steps.core.image_store import ImageStore
 from mammo_steps.core.network import margins, normalised
 
 
@@ -22,11 +21,11 @@ class Scoring:
 
 @torch.inference_mode()
 def score_images(
-    network: nn.Module, store: ImageStore, image_ids: Sequence[str], how: Scoring, compute: Compute
+    network: nn.Module, loader: Loader, image_ids: Sequence[str], how: Scoring, compute: Compute
 ) -> dict[str, float]:
     """image id -> margin, by a network in eval mode on the device of `compute`."""
     found: dict[str, float] = {}
-    for ids, grey in scoring_batches(store, image_ids, how.input_px, how.batch_size, compute.torch_device):
+    for ids, grey in loader.scoring(image_ids, how.input_px, how.batch_size):
         with compute.autocast():
             logits = network(normalised(grey))
         values = margins(logits.double()).cpu().tolist()

@@ -11,7 +11,7 @@ from mammo_steps.core.history import Epoch, EpochCost
 from mammo_steps.core.image_store import ImageStore
 from mammo_steps.core.interruption import Interruption
 from mammo_steps.core.ranks import ALONE, Ranks
-from mammo_steps.core.sampling import Pool, epoch_images
+from mammo_steps.core.sampling import Draw, Pool, epoch_images
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Task:
 
     def batches(self, settings: FitSettings, epoch: int) -> list[Sequence[str]]:
         """Image ids of an epoch's batches, in their order."""
-        ids = epoch_images(self.pool, settings.negatives_per_positive, self.seed, self.fold, epoch)
+        draw = Draw(settings.negatives_per_positive, settings.shuffle_buffer)
+        ids = epoch_images(self.pool, draw, self.seed, self.fold, epoch)
         return _in_batches(ids, settings.batch_size)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mammo_steps.core.batches import training_batches
+from mammo_steps.core.batches import Loader
 from mammo_steps.core.compute import Compute
 from mammo_steps.core.fit_settings import FitSettings, rate_at
 from mammo_steps.core.history import Epoch, EpochCost, best_epoch
@@ -70,6 +70,7 @@ class _Training:
     ) -> None:
         self.network, self.task, self.settings, self.compute, self.run = network, task, settings, compute, run
         self.device = compute.torch_device
+        self.loader = Loader(task.store, self.device, run.job.loader_threads)
         self.stepper = Stepper(network, settings, compute, run.ranks)
         self.n_steps = sum(len(task.batches(settings, number)) for number in range(settings.epochs))
         self.progress = Progress()
@@ -137,7 +138,7 @@ class _Training:
                 "are too few images to train on; take fewer GPUs"
             )
         key = (task.seed, task.fold, progress.epoch)
-        pictures = training_batches(task.store, mine, settings.input_px, settings.augment, key, self.device)
+        pictures = self.loader.training(mine, settings.input_px, settings.augment, key)
         self.network.train()
         pending: _Pending | None = None
         clock = time.monotonic()
@@ -247,7 +248,7 @@ class _Training:
                 self._write()
                 self.run.interruption.end()
             some = mine[first : first + length]
-            found = score_images(network, self.task.store, [ids[i] for i in some], how, self.compute)
+            found = score_images(network, self.loader, [ids[i] for i in some], how, self.compute)
             margin[list(some)] = torch.tensor([found[ids[i]] for i in some], dtype=torch.float64).to(
                 self.device
             )

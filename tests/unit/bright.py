@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mammo_steps.core.batches import AugmentSettings
+from mammo_steps.core.augment import AugmentSettings
 from mammo_steps.core.compute import Compute, Job
 from mammo_steps.core.fit_settings import FitSettings
 from mammo_steps.core.image_store import ImageStore, Place
@@ -16,7 +16,7 @@ from mammo_steps.core.tables import RowGroupWriter
 from mammo_steps.core.task import Run, Task
 
 CPU = Compute("cpu", 1, "fp32", 4, "never", False)
-SETTINGS = FitSettings(8, 3, 4, 1.0, 0.5, "constant", 0.0, 0.0, None, AugmentSettings([], 0, 0, 0.0))
+SETTINGS = FitSettings(8, 3, 4, 1.0, 100, 0.5, "constant", 0.0, 0.0, None, AugmentSettings([], 0, 0, 0.0))
 
 
 def run() -> Run:
@@ -44,6 +44,6 @@ def bright_task(tmp_path: Path) -> Task:
             writer.append({"image_id": i, "height_px": 8, "width_px": 8, "bits": 8, "pixels": grey.tobytes()})
     targets = {i: int(i[0] == "p") for i in ids}
     train = [i for i in ids if int(i[1:]) < 8]
-    pool = training_pool(train, train, [targets[i] for i in train])
+    pool = training_pool({"image_id": i, "exam_id": i, "target": targets[i], "shard": "h"} for i in train)
     store = ImageStore({i: Place(tmp_path / "h.parquet", n, 0, 0) for n, i in enumerate(ids)})
     return Task(store, targets, pool, [i for i in ids if i not in train], seed=1, fold=0)

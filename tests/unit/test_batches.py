@@ -1,21 +1,21 @@
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from mammo_steps.core.augment import AugmentSettings, warp_matrix, warped
 from mammo_steps.core.batches import (
-    AugmentSettings,
+    Loader,
+    as_grey,
     scored_square,
-    scoring_batches,
-    training_batches,
-    warp_matrix,
-    warped,
 )
 from mammo_steps.core.image_store import ImageStore, Place
 from mammo_steps.core.randomness import stream
 from mammo_steps.core.tables import RowGroupWriter
 
+CPU = torch.device("cpu")
 STILL = AugmentSettings(flips=[], rotation_degrees=0, pad_px=0, max_shift=0.0)
 
 
@@ -45,13 +45,13 @@ def test_scored_square_pads_with_zeros_on_both_sides() -> None:
 
 def test_a_warp_without_changes_is_the_scored_square(store: ImageStore, device: torch.device) -> None:
     ids = list(store.places)
-    ((_, trained),) = training_batches(store, [ids], 8, STILL, (1, 0, 0), device)
-    ((_, scored),) = scoring_batches(store, ids, 8, len(ids), device)
+    ((_, trained),) = Loader(store, device, 1).training([ids], 8, STILL, (1, 0, 0))
+    ((_, scored),) = Loader(store, device, 1).scoring(ids, 8, len(ids))
     torch.testing.assert_close(trained, scored, atol=1e-5, rtol=0)
 
 
 def test_the_last_batch_is_filled_to_the_fixed_size(store: ImageStore) -> None:
-    batches = list(scoring_batches(store, list(store.places), 8, 3, torch.device("cpu")))
+    batches = list(Loader(store, CPU, 1).scoring(list(store.places), 8, 3))
     assert [len(ids) for ids, _ in batches] == [3, 2]
     assert [tuple(grey.shape) for _, grey in batches] == [(3, 8, 8), (3, 8, 8)]
     assert batches[1][1][2].abs().sum() == 0
@@ -104,9 +104,9 @@ def test_random_crops_reach_every_row_and_stay_in_the_padded_picture() -> None:
 def test_augmentation_depends_on_the_image_not_on_its_batch(store: ImageStore) -> None:
     augment = AugmentSettings(["horizontal"], 15, 2, None)
     cpu = torch.device("cpu")
-    together = {i: g for ids, grey in training_batches(store, [["i0", "i1"], ["i2"]], 8, augment, (1, 0, 0), cpu)
+    together = {i: g for ids, grey in Loader(store, cpu, 1).training([["i0", "i1"], ["i2"]], 8, augment, (1, 0, 0))
                 for i, g in zip(ids, grey, strict=True)}  # fmt: skip
-    alone = {i: g for ids, grey in training_batches(store, [["i2"], ["i1"], ["i0"]], 8, augment, (1, 0, 0), cpu)
+    alone = {i: g for ids, grey in Loader(store, cpu, 1).training([["i2"], ["i1"], ["i0"]], 8, augment, (1, 0, 0))
              for i, g in zip(ids, grey, strict=True)}  # fmt: skip
     for image_id in together:
         torch.testing.assert_close(together[image_id], alone[image_id], atol=1e-5, rtol=0)
@@ -121,3 +121,38 @@ def test_a_shard_of_another_run_is_refused(store: ImageStore) -> None:
     store.places["i0"] = store.places["i1"]
     with pytest.raises(ValueError, match="row group 1 holds i1, wanted i0"):
         store.canvas("i0")
+
+
+def test_batches_are_the_same_for_any_number_of_threads(store: ImageStore) -> None:
+    augment = AugmentSettings(["horizontal", "vertical"], 30, 2, None)
+    batches = [["i0", "i3"], ["i2"], ["i4", "i1", "i0"], ["i1"], ["i2", "i3"], ["i4"]]
+    one = list(Loader(store, CPU, 1).training(batches, 8, augment, (1, 0, 0)))
+    for threads in (2, 5):
+        many = list(Loader(store, CPU, threads).training(batches, 8, augment, (1, 0, 0)))
+        assert [ids for ids, _ in many] == batches
+        assert all(torch.equal(a, b) for (_, a), (_, b) in zip(one, many, strict=True))
+
+
+def test_levels_of_16_bits_reach_the_network_whole(device: torch.device) -> None:
+    levels = np.array([[0, 1, 32767, 32768, 65535]], np.uint16)
+    together = Loader(ImageStore({}), device, 1)._together([levels], 1)
+    grey = as_grey(together, device).cpu()
+    torch.testing.assert_close(
+        grey[0, 0], torch.tensor([0, 1, 32767, 32768, 65535]) / 65535, rtol=0, atol=1e-7
+    )
+
+
+def test_an_image_that_cannot_be_read_is_told_in_its_turn(store: ImageStore) -> None:
+    store.places["lost"] = Place(Path("nowhere.parquet"), 0, 0, 0)
+    batches = Loader(store, CPU, 2).scoring(["i0", "i1", "lost", "i2"], 8, 1)
+    assert [next(batches)[0] for _ in range(2)] == [["i0"], ["i1"]]
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.parquet"):
+        next(batches)
+
+
+def test_threads_end_with_their_consumer(store: ImageStore) -> None:
+    batches = Loader(store, CPU, 3).scoring(list(store.places) * 20, 8, 1)
+    next(batches)
+    assert any(t.name.startswith("loader") for t in threading.enumerate())
+    batches.close()
+    assert not any(t.name.startswith("loader") for t in threading.enumerate())

@@ -40,6 +40,9 @@ class Interrupting(ImageStore):
         super().__init__(store.places)
         self.interruption, self.left = interruption, after
 
+    def opened_anew(self) -> ImageStore:
+        return self  # one thread reads
+
     def canvas(self, image_id: str) -> Pixels:
         self.left -= 1
         if self.left == 0:
@@ -104,6 +107,9 @@ class Stolen(ImageStore):
     def __init__(self, store: ImageStore, folder: Path) -> None:
         super().__init__(store.places)
         self.folder, self.left = folder, 10
+
+    def opened_anew(self) -> ImageStore:
+        return self  # one thread reads
 
     def canvas(self, image_id: str) -> Pixels:
         self.left -= 1

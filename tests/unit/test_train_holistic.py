@@ -61,7 +61,10 @@ def test_weights_say_how_they_came_about_and_the_run_what_it_cost(trained: Path)
 
 def test_no_test_woman_is_in_any_part_of_the_training(tiny_study: TinyStudy) -> None:
     rows = fold_images(
-        tiny_study.cohort("images.parquet"), tiny_study.cohort("roles.parquet"), 0, ["exam_id", "target"]
+        tiny_study.cohort("images.parquet"),
+        tiny_study.cohort("roles.parquet"),
+        0,
+        ["exam_id", "target", "shard"],
     )
     test = {row["image_id"] for row in rows if row["role"] == "test"}
     pool, validation = pool_of(rows).image_ids, set(validation_of(rows))

@@ -4,7 +4,7 @@ import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,30 @@ def _processor() -> str:
     return platform.processor()
 
 
+def _is_installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 def about_this_run() -> dict[str, Any]:
     """Hardware, versions, date and commit."""
-    packages = ("numpy", "pyarrow", "opencv-python-headless", "imagecodecs", "pydicom")
+    packages = (
+        "numpy",
+        "pyarrow",
+        "opencv-python-headless",
+        "imagecodecs",
+        "pydicom",
+        "torch",
+        "torchvision",
+    )
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        **{f"version.{name}": version(name) for name in packages},
+        **{f"version.{name}": version(name) for name in packages if _is_installed(name)},
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
     }

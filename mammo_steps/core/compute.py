@@ -61,6 +61,8 @@ class Compute:
         """Set torch up for this, and for the same answer every time; once per process."""
         torch.set_num_threads(self.torch_threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # (else every new tensor is filled before it is written: time and bandwidth for nothing)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = False
 
     def autocast(self) -> AbstractContextManager[None]:

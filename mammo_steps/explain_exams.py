@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from mammo_steps.core.files import replacing
 from mammo_steps.core.image_store import REMEDY, ImageStore, holistic_frame, holistic_places, roi_places
 from mammo_steps.core.network import load_network, read_facts, weights_recipe
 from mammo_steps.core.recipe import Marked, check_follows
-from mammo_steps.core.saliency import attention_of, saliency_maps
+from mammo_steps.core.saliency import attend, saliency_maps
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import read_table, recipe_of
 from mammo_steps.core.terms import Outcome
@@ -75,9 +76,10 @@ class _Explainer:
             image = next(image for image in images if image["image_id"] == image_id)
             shown = (grey[0] * 255).round().byte().cpu().numpy()
             _, saliency = saliency_maps(network, grey)
-            single = saliency[0].float().cpu().numpy()
+            single = saliency[0].cpu().numpy()
             frame = holistic_frame(image, side, facts["crop"])
-            attention = attention_of(single, frame.valid_box, top_fraction)
+            attention = attend(saliency, [frame.valid_box], top_fraction)
+            row, col = attention.row.item(), attention.col.item()
             top, left, roi_side = corners[image_id]
             first = frame.to_input(top - 0.5, left - 0.5)
             last = frame.to_input(top + roi_side - 0.5, left + roi_side - 0.5)
@@ -90,12 +92,12 @@ class _Explainer:
                     "kind": exam["kind"],
                     "fold": exam["fold"],
                     "exam_score": exam["ensemble"],
-                    "coa": None if attention.is_empty else [attention.row, attention.col],
+                    "coa": None if math.isnan(row) else [row, col],
                     "roi_box": [
                         *(min(first[0], last[0]), min(first[1], last[1])),
                         *(max(first[0], last[0]), max(first[1], last[1])),
                     ],
-                    "top_pixels": np.stack([attention.rows, attention.cols], axis=1).tolist(),
+                    "top_pixels": attention.top[0].nonzero().tolist(),
                 }
             )
             roi = scored_square(rois.canvas(image_id), rois.places[image_id], roi_side)

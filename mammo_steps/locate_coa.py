@@ -7,23 +7,24 @@ of the training women the positives and the negatives that the attention model m
 
 import argparse
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from mammo_steps.core.batches import Loader, scored_square
-from mammo_steps.core.breast import breast_mask
+from mammo_steps.core.batches import Loader
 from mammo_steps.core.cohort import PLACE_COLUMNS, check_weights, fold_images, pool_of, validation_of
 from mammo_steps.core.compute import Compute, Job
+from mammo_steps.core.geometry import InputFrame
 from mammo_steps.core.image_store import REMEDY, ImageStore, holistic_frame, holistic_places
 from mammo_steps.core.network import NetworkSettings, load_network, read_facts, start_network, weights_recipe
 from mammo_steps.core.recipe import Marked, check_follows
-from mammo_steps.core.saliency import COA_RULES, Attention, attention_of, saliency_maps
+from mammo_steps.core.saliency import COA_RULES, attend, saliency_maps
 from mammo_steps.core.sampling import limited
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import recipe_of, write_rows
@@ -36,13 +37,19 @@ log = logging.getLogger("locate_coa")
 class Settings:
     """top_fraction   share of the input's pixels whose centroid is the COA (the paper: 0.01)
     batch_size        images per pass
+    precision         `fp32`, or `as_training`: that of `compute`
     negative_exams    from how many negative exams the fold's attention model may draw; null = all. Bounds the
                       number of ROIs on disk.
     """
 
     top_fraction: float
     batch_size: int
+    precision: str
     negative_exams: int | None
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("fp32", "as_training"):
+            raise ValueError(f"precision is {self.precision!r}, wanted fp32 or as_training")
 
 
 def wanted_rows(rows: list[dict[str, Any]], settings: Settings, seed: int, fold: int) -> list[dict[str, Any]]:
@@ -73,55 +80,56 @@ class _Locator:
         )  # shard by shard, so that few files are open
         store = ImageStore(holistic_places(rows, shards, self.input_px, self.crop), self.weights)
         loader = Loader(store, compute.torch_device, job.loader_threads)
-        batches = loader.scoring(ids, self.input_px, self.settings.batch_size)
         found = []
-        masks = ImageStore(store.places)  # a second reader: the first one is at work in its own thread
         with tqdm(total=len(ids), unit="image", disable=None) as bar:
-            for batch, grey in batches:
-                margin, saliency = saliency_maps(self.network, grey)
-                values, maps = margin.double().cpu().tolist(), saliency.float().cpu().numpy()
-                for image_id, value, single in zip(batch, values, maps, strict=False):
-                    where = self._where(by_id[image_id], single, masks)
-                    found.append({**_who(by_id[image_id], fold), "margin": value, **where})
+            for batch, grey, breast in loader.scoring_with_breasts(
+                ids, self.input_px, self.settings.batch_size
+            ):
+                images = [by_id[image_id] for image_id in batch]
+                frames = [holistic_frame(image, self.input_px, self.crop) for image in images]
+                told = self._told(grey, breast, frames, compute)
+                for image, frame, values in zip(images, frames, told, strict=True):
+                    found.append({**_who(image, fold), **self._where(image, frame, values)})
                 bar.update(len(batch))
         return sorted(found, key=lambda row: str(row["image_id"]))
 
-    def _where(self, row: dict[str, Any], saliency: np.ndarray, masks: ImageStore) -> dict[str, Any]:
-        """The COA in stored pixels, and how the top pixels lie."""
-        frame = holistic_frame(row, self.input_px, self.crop)
-        attention = attention_of(saliency, frame.valid_box, self.settings.top_fraction)
-        if attention.is_empty:
+    def _told(
+        self, grey: Tensor, breast: Tensor, frames: list[InputFrame], compute: Compute
+    ) -> list[list[float]]:
+        """Margin, COA row and col, share outside the breast, spread of each image, in one pass and one transfer."""
+        as_training = self.settings.precision == "as_training"
+        margin, saliency = saliency_maps(self.network, grey, compute.autocast() if as_training else None)
+        boxes = [frame.valid_box for frame in frames]
+        n = len(boxes)  # the rest of the batch is filling
+        attention = attend(saliency[:n], boxes, self.settings.top_fraction)
+        outside = attention.outside(breast[:n])
+        table = torch.stack(
+            [margin[:n].double(), attention.row, attention.col, outside, attention.spread], dim=1
+        )
+        rows: list[list[float]] = table.cpu().tolist()
+        return rows
+
+    def _where(self, row: dict[str, Any], frame: InputFrame, values: list[float]) -> dict[str, Any]:
+        """The margin, the COA in stored pixels, and how the top pixels lie; the breast's centroid for an empty map."""
+        margin, coa_row, coa_col, outside, spread = values
+        if math.isnan(coa_row):
             return {
+                "margin": margin,
                 "coa_row": row["breast_row"],
                 "coa_col": row["breast_col"],
                 "coa_fallback": True,
                 "top_outside_breast": 0.0,
                 "top_spread_px": 0.0,
             }
-        coa_row, coa_col = frame.to_stored(attention.row, attention.col)
-        place = masks.places[row["image_id"]]
-        canvas = breast_mask(masks.canvas(row["image_id"]))
-        mask = scored_square(_resized(canvas, frame.canvas_px), place, self.input_px)
-        stored_per_input = frame.stored_px[0] / frame.canvas_px[0]
+        stored_row, stored_col = frame.to_stored(coa_row, coa_col)
         return {
-            "coa_row": coa_row,
-            "coa_col": coa_col,
+            "margin": margin,
+            "coa_row": stored_row,
+            "coa_col": stored_col,
             "coa_fallback": False,
-            "top_outside_breast": float(1 - mask[attention.rows, attention.cols].mean()),
-            "top_spread_px": _spread(attention) * stored_per_input,
+            "top_outside_breast": outside,
+            "top_spread_px": spread * frame.stored_px[0] / frame.canvas_px[0],
         }
-
-
-def _resized(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """(h, w) mask at another size, nearest neighbour."""
-    rows, cols = (np.arange(n) * m // n for n, m in zip(shape, mask.shape, strict=True))
-    return mask[np.ix_(rows, cols)]
-
-
-def _spread(attention: Attention) -> float:
-    """Root mean square distance of the top pixels from their centroid, in input pixels."""
-    squares = (attention.rows - attention.row) ** 2 + (attention.cols - attention.col) ** 2
-    return float(np.sqrt(squares.mean()))
 
 
 def _who(row: dict[str, Any], fold: int) -> dict[str, Any]:

@@ -43,7 +43,7 @@ HOLISTIC = json.dumps(
         "fit": FIT,
     }
 )
-LOCATE = json.dumps({"top_fraction": 0.01, "batch_size": 8, "negative_exams": None})
+LOCATE = json.dumps({"top_fraction": 0.01, "batch_size": 8, "precision": "fp32", "negative_exams": None})
 ROIS = json.dumps({"side_px": 32, "stored_to_side": 1.4, "bits": 8})
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mammo_steps.core.augment import AugmentSettings, warp_matrix, warped
+from mammo_steps.core.breast import breast_mask
 from mammo_steps.core.image_store import ImageStore, Pixels, Place
 from mammo_steps.core.randomness import stream
 
@@ -38,6 +39,14 @@ def scored_square(canvas: Pixels, place: Place, side_px: int) -> Pixels:
         top:bottom, left:right
     ]
     return square
+
+
+def _nearest(picture: Pixels, shape: tuple[int, int] | None) -> Pixels:
+    """(h, w) picture at another size, nearest neighbour; None = as it is."""
+    if shape is None:
+        return picture
+    rows, cols = (np.arange(n) * m // n for n, m in zip(shape, picture.shape, strict=True))
+    return picture[np.ix_(rows, cols)]
 
 
 def as_grey(pixels: Tensor, device: torch.device) -> Tensor:
@@ -78,6 +87,24 @@ class Loader:
         batches = [image_ids[i : i + batch_size] for i in range(0, len(image_ids), batch_size)]
         for ids, pixels in self._read(batches, read):
             yield ids, as_grey(pixels, self.device)
+
+    def scoring_with_breasts(
+        self, image_ids: Sequence[str], side_px: int, batch_size: int
+    ) -> Generator[tuple[Sequence[str], Tensor, Tensor], None, None]:
+        """As `scoring`, and (B, s, s) bool: the breast, found on the whole picture."""
+
+        def read(store: ImageStore, ids: Sequence[str]) -> tuple[Tensor, Tensor]:
+            squares, breasts = [], []
+            for i in ids:
+                canvas, place = store.canvas(i), store.places[i]
+                squares.append(scored_square(scaled(canvas, place), place, side_px))
+                breast = breast_mask(canvas).view(np.uint8)
+                breasts.append(scored_square(_nearest(breast, place.canvas_px), place, side_px))
+            return self._together(squares, batch_size), self._together(breasts, batch_size)
+
+        batches = [image_ids[i : i + batch_size] for i in range(0, len(image_ids), batch_size)]
+        for ids, (pixels, breasts) in self._read(batches, read):
+            yield ids, as_grey(pixels, self.device), breasts.to(self.device, non_blocking=True) > 0
 
     def training(
         self,

@@ -4,9 +4,10 @@ Source: Simonyan et al. 2014 (arXiv 1312.6034) for the map; Dahl et al. 2022 for
 1 % of pixels with the highest gradient magnitude.
 """
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,27 +16,35 @@ from mammo_steps.core.network import margins, normalised
 # How a COA is found: a part of the recipe of what is cut around it. A changed rule gets a new version.
 COA_RULES = {"version": 1, "map": "gradient magnitude of the margin", "centre": "unweighted centroid"}
 
+Box = tuple[int, int, int, int]  # (first row, end row, first col, end col)
+
 
 @dataclass(frozen=True)
 class Attention:
-    """Where one saliency map points, in pixels of the map (0-based pixel centres).
+    """Where saliency maps point, in pixels of the map (0-based pixel centres), on the maps' device.
 
-    row, col       the COA; NaN if the map is empty
-    rows, cols     (k,) the top pixels
+    row, col  (B,) float64: the COAs; NaN where a map is empty
+    top       (B, s, s) bool: the top pixels
+    spread    (B,) root mean square distance of the top pixels from the COA; NaN where a map is empty
     """
 
-    row: float
-    col: float
-    rows: np.ndarray
-    cols: np.ndarray
+    row: Tensor
+    col: Tensor
+    top: Tensor
+    spread: Tensor
 
-    @property
-    def is_empty(self) -> bool:
-        return self.rows.size == 0
+    def outside(self, mask: Tensor) -> Tensor:
+        """(B,) share of the top pixels that are not in (B, s, s) `mask`; NaN where a map is empty."""
+        n_top = self.top.sum(dim=(1, 2), dtype=torch.float64)
+        return (self.top & ~mask).sum(dim=(1, 2), dtype=torch.float64) / n_top
 
 
-def saliency_maps(network: nn.Module, grey: Tensor) -> tuple[Tensor, Tensor]:
+def saliency_maps(
+    network: nn.Module, grey: Tensor, autocast: AbstractContextManager[None] | None = None
+) -> tuple[Tensor, Tensor]:
     """Margins (B,) and gradient magnitudes (B, s, s) of the margin, one backward pass for the batch.
+
+    autocast  precision of the network's layers; None = fp32
 
     The margin is the target for every image, whatever its label: the gradient of either class's
     cross-entropy is this one times a scalar per image, and this one cannot underflow. The network must be in
@@ -45,33 +54,50 @@ def saliency_maps(network: nn.Module, grey: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError("saliency of a network in training mode mixes the images of a batch")
     grey = grey.requires_grad_()
     with torch.enable_grad():
-        found = margins(network(normalised(grey)))
+        with autocast or nullcontext():
+            logits = network(normalised(grey))
+        found = margins(logits.float())
         (gradient,) = torch.autograd.grad(found.sum(), grey)
     return found.detach(), gradient.abs()
 
 
-def attention_of(
-    saliency: np.ndarray, valid_box: tuple[int, int, int, int], top_fraction: float
-) -> Attention:
-    """The COA of one map.
+def attend(saliency: Tensor, boxes: Sequence[Box], top_fraction: float) -> Attention:
+    """The COA of each map.
 
-    saliency      (s, s) float >= 0
-    valid_box     (first row, end row, first col, end col): pixels of the image; the rest is padding
+    saliency      (B, s, s) float >= 0
+    boxes         of each map: pixels of the image; the rest is padding
     top_fraction  k = round(top_fraction x valid pixels), exactly; of equal values the first in reading
                   order counts
 
-    An all-zero or non-finite map has no COA: `is_empty`.
+    An all-zero or non-finite map has no COA and no top pixels.
     """
-    first_row, end_row, first_col, end_col = valid_box
-    inside = saliency[first_row:end_row, first_col:end_col]
-    if inside.size == 0 or not np.isfinite(inside).all() or inside.max() <= 0:
-        nothing = np.empty(0, np.int64)
-        return Attention(np.nan, np.nan, nothing, nothing)
-    flat = inside.ravel()
-    k = max(1, round(top_fraction * flat.size))
-    threshold = np.partition(flat, flat.size - k)[flat.size - k]  # the k-th highest value
-    above = np.flatnonzero(flat > threshold)
-    ties = np.flatnonzero(flat == threshold)[: k - above.size]
-    rows, cols = np.divmod(np.concatenate([above, ties]), inside.shape[1])
-    rows, cols = rows + first_row, cols + first_col
-    return Attention(float(rows.mean()), float(cols.mean()), rows, cols)
+    valid = _inside(boxes, saliency)
+    values = torch.where(valid, saliency, -1.0).flatten(1)  # (B, s x s)
+    sound = values.isfinite().all(dim=1) & (values.amax(dim=1) > 0)
+    sizes = [max(1, round(top_fraction * (r1 - r0) * (c1 - c0))) for r0, r1, c0, c1 in boxes]
+    k = torch.tensor(sizes, device=values.device)[:, None]
+    highest = values.nan_to_num().topk(max(sizes), dim=1).values
+    threshold = highest.gather(1, k - 1)  # the k-th highest value of each map
+    above, ties = values > threshold, values == threshold
+    room = k - above.sum(dim=1, keepdim=True)
+    top = (above | (ties & (ties.cumsum(dim=1) <= room))) & sound[:, None]
+    return _pointing(top.view_as(saliency))
+
+
+def _inside(boxes: Sequence[Box], like: Tensor) -> Tensor:
+    """(B, s, s) bool: the pixels of the boxes."""
+    limits = torch.tensor(boxes, device=like.device)[:, :, None]  # (B, 4, 1)
+    place = torch.arange(like.shape[1], device=like.device)
+    rows = (place >= limits[:, 0]) & (place < limits[:, 1])
+    cols = (place >= limits[:, 2]) & (place < limits[:, 3])
+    return rows[:, :, None] & cols[:, None, :]
+
+
+def _pointing(top: Tensor) -> Attention:
+    """Centroid and spread of the (B, s, s) top pixels."""
+    place = torch.arange(top.shape[1], device=top.device, dtype=torch.float64)
+    by_row, by_col = (top.sum(dim=axis, dtype=torch.float64) for axis in (2, 1))  # (B, s)
+    n_top = by_row.sum(dim=1)  # 0 gives NaN
+    row, col = (by_row @ place) / n_top, (by_col @ place) / n_top
+    squares = (by_row * (place - row[:, None]) ** 2 + by_col * (place - col[:, None]) ** 2).sum(dim=1)
+    return Attention(row, col, top, (squares / n_top).sqrt())

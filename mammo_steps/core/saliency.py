@@ -80,7 +80,7 @@ def attend(saliency: Tensor, boxes: Sequence[Box], top_fraction: float) -> Atten
     threshold = highest.gather(1, k - 1)  # the k-th highest value of each map
     above, ties = values > threshold, values == threshold
     room = k - above.sum(dim=1, keepdim=True)
-    top = (above | (ties & (ties.cumsum(dim=1) <= room))) & sound[:, None]
+    top = (above | (ties & (ties.cumsum(dim=1, dtype=torch.int32) <= room))) & sound[:, None]
     return _pointing(top.view_as(saliency))
 
 
@@ -96,7 +96,7 @@ def _inside(boxes: Sequence[Box], like: Tensor) -> Tensor:
 def _pointing(top: Tensor) -> Attention:
     """Centroid and spread of the (B, s, s) top pixels."""
     place = torch.arange(top.shape[1], device=top.device, dtype=torch.float64)
-    by_row, by_col = (top.sum(dim=axis, dtype=torch.float64) for axis in (2, 1))  # (B, s)
+    by_row, by_col = (top.float().sum(dim=axis).double() for axis in (2, 1))  # (B, s), whole numbers
     n_top = by_row.sum(dim=1)  # 0 gives NaN
     row, col = (by_row @ place) / n_top, (by_col @ place) / n_top
     squares = (by_row * (place - row[:, None]) ** 2 + by_col * (place - col[:, None]) ** 2).sum(dim=1)

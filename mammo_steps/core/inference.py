@@ -60,7 +60,7 @@ def score_images(
         network = flip_averaged(network)
     scored: list[str] = []
     found: list[float] = []
-    waiting: list[Tensor] = []  # (B,) margins on the device: to fetch each batch's would stop the device every time
+    waiting: list[Tensor] = []  # (B,) margins on the device; fetching them one by one would stop it every time
     for ids, grey in loader.scoring(image_ids, how.input_px, how.batch_size):
         with compute.autocast():
             logits = network(normalised(grey))

@@ -1,35 +1,40 @@
-"""The classifier: a torchvision ResNet with one grey channel in and two nodes out; its weight files."""
+"""The classifier: grey levels in, two logits out; what it starts from, and its weight files."""
 
-import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet
-from torchvision.models.resnet import BasicBlock, ResNet
 
+from mammo_steps.core.backbones import build_network
 from mammo_steps.core.files import replacing
+from mammo_steps.core.imagenet import load_imagenet
 from mammo_steps.core.recipe import Marked
+from mammo_steps.core.tensors import digest_of, fill
 from mammo_steps.core.terms import CLASSES
 
-# Grey level of the background is 0 before normalisation. The constants are the means of ImageNet's three
-# channels (what the pretrained filters expect), never estimated on the cohort.
+# Grey level of the background is 0 before normalisation. The constants are the means of those of ImageNet's three
+# channels (core/imagenet.py says how they go with pretrained filters), never estimated on the cohort.
 MEAN, STD = 0.449, 0.226
 
 # How grey levels become the network's input: a part of a weight file's recipe. A changed rule gets a new version.
 INPUT_RULES = {"version": 1, "range": "black 0, white 1", "mean": MEAN, "std": STD}
 
+_ANEW = "make it again with the step that writes it (train_holistic or train_attention)"
+_UNREADABLE = f"is no whole safetensors file; {_ANEW}"
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """backbone: a torchvision ResNet, or resnet10 = one basic block per stage.
+    """backbone: one of `core.backbones.BACKBONES`.
 
-    imagenet_weights  file of torchvision's ImageNet weights for the backbone, null = random start
+    imagenet_weights  file of torchvision's ImageNet weights for the backbone (state dict, or safetensors), null =
+                      random start
     imagenet_sha256   its checksum
     """
 
@@ -38,55 +43,21 @@ class NetworkSettings:
     imagenet_sha256: str | None = None
 
 
-def build_network(backbone: str) -> ResNet:
-    """A random network: (B, 1, s, s) normalised grey levels -> (B, 2) logits in the order of CLASSES."""
-    if backbone == "resnet10":
-        network = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=len(CLASSES))
-    elif backbone in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"):
-        network = getattr(resnet, backbone)(weights=None, num_classes=len(CLASSES))
-    else:
-        raise ValueError(f"backbone is {backbone!r}, wanted resnet10, 18, 34, 50, 101 or 152")
-    network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
-    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
-    # channels last: the memory order in which convolutions are fastest, on CPU and GPU
-    return cast(ResNet, network.to(memory_format=torch.channels_last))
-
-
-def start_network(settings: NetworkSettings, seed: int) -> ResNet:
+def start_network(settings: NetworkSettings, seed: int) -> nn.Module:
     """The network a training starts from: seeded random, or ImageNet's weights made grey-scale."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(settings.backbone)
     if settings.imagenet_weights is not None:
-        _load_imagenet(network, Path(settings.imagenet_weights), settings)
+        path = Path(settings.imagenet_weights)
+        load_imagenet(network, settings.backbone, path, settings.imagenet_sha256)
     return network
-
-
-def _load_imagenet(network: ResNet, path: Path, settings: NetworkSettings) -> None:
-    """Grey-scale = sum over the three input filters: what a grey image in all three channels would give."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"ImageNet weights {path} are missing. On a machine with network access run:\n"
-            '  python -c "import torch, torchvision; torch.save(torchvision.models.'
-            f"{settings.backbone}(weights='DEFAULT').state_dict(), '{settings.backbone}.pth')\"\n"
-            f"copy the file to that place and set imagenet_sha256 to what `sha256sum {settings.backbone}.pth` "
-            "prints; or set imagenet_weights to null to start from random weights"
-        )
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != settings.imagenet_sha256:
-        raise ValueError(f"{path}: sha256 is {found}, imagenet_sha256 says {settings.imagenet_sha256}")
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    state["conv1.weight"] = state["conv1.weight"].sum(dim=1, keepdim=True)  # (64, 3, 7, 7) -> (64, 1, 7, 7)
-    for name in ("fc.weight", "fc.bias"):  # 1,000 classes there, two here: the random head stays
-        state[name] = network.state_dict()[name]
-    network.load_state_dict(state)
 
 
 def save_network(network: nn.Module, facts: dict[str, Any], path: Path) -> None:
     """Write weights and `facts` (how they came about) as safetensors, the same bytes for the same content."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    facts = {"classes": list(CLASSES), **facts}
+    facts = {"classes": list(CLASSES), **facts, "tensors_sha256": digest_of(state)}
     # One metadata key: several would be written in an order that changes from run to run.
     with replacing(path) as scratch:
         # (save_file would make a file that its owner alone can read)
@@ -94,13 +65,19 @@ def save_network(network: nn.Module, facts: dict[str, Any], path: Path) -> None:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """What `save_network` was told about the weights in `path`."""
-    with safetensors.safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
+    """What `save_network` was told about the weights in `path`; ValueError if it wrote no such file."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} {_UNREADABLE} ({error})") from None
     if "mammo_steps" not in metadata:
         raise ValueError(f"{path}: no facts about the weights in its header; not a file of this project")
-    facts: dict[str, Any] = json.loads(metadata["mammo_steps"])
-    return facts
+    with suppress(json.JSONDecodeError):
+        facts = json.loads(metadata["mammo_steps"])
+        if isinstance(facts, dict):
+            return facts
+    raise ValueError(f"{path}: the facts in its header are no JSON object: {_ANEW}")
 
 
 def weights_recipe(path: Path) -> Marked:
@@ -109,14 +86,37 @@ def weights_recipe(path: Path) -> Marked:
     return Marked.from_metadata(path, {key: value for key, value in facts.items() if isinstance(value, str)})
 
 
-def load_network(path: Path) -> ResNet:
-    """The network in `path`, in eval mode on the CPU."""
+def load_network(path: Path) -> nn.Module:
+    """The network in `path`, in eval mode on the CPU.
+
+    ValueError, with the file and what is wrong, unless it is a whole weight file of a network that we can build, and
+    says what images the network takes.
+    """
     facts = read_facts(path)
-    if facts["classes"] != list(CLASSES):
-        raise ValueError(f"{path}: class order is {facts['classes']}, wanted {list(CLASSES)}")
-    network = build_network(facts["backbone"])
-    network.load_state_dict(safetensors.torch.load_file(path))
+    _check_facts(facts, path)
+    try:
+        network = build_network(facts["backbone"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    try:
+        tensors = safetensors.torch.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} {_UNREADABLE} ({error})") from None
+    fill(network, tensors, path)
+    if digest_of(tensors) != facts["tensors_sha256"]:
+        raise ValueError(f"{path}: its tensors are not those that were written: {_ANEW}")
     return network.eval()
+
+
+def _check_facts(facts: dict[str, Any], path: Path) -> None:
+    wanted = ["classes", "backbone", "input_px", "tensors_sha256"]
+    if facts.get("model") == "holistic":
+        wanted.append("crop")
+    missing = [name for name in wanted if name not in facts]
+    if missing:
+        raise ValueError(f"{path}: its header does not say {', '.join(missing)}: {_ANEW}")
+    if facts["classes"] != list(CLASSES):
+        raise ValueError(f"{path}: class order is {facts['classes']}, wanted {list(CLASSES)}: {_ANEW}")
 
 
 def margins(logits: Tensor) -> Tensor:

@@ -37,9 +37,7 @@ def store_of(tmp_path: Path, pictures: Sequence[np.ndarray]) -> ImageStore:
     with RowGroupWriter(file, "holistic", "lz4") as writer:
         for image_id, picture in zip(ids, pictures, strict=True):
             pixels = picture.astype(np.uint8).tobytes()
-            writer.append(
-                {"image_id": image_id, "height_px": 2, "width_px": 2, "bits": 8, "pixels": pixels}
-            )
+            writer.append({"image_id": image_id, "height_px": 2, "width_px": 2, "bits": 8, "pixels": pixels})
     return ImageStore({image_id: Place(file, n, 0, 0) for n, image_id in enumerate(ids)})
 
 
@@ -52,9 +50,7 @@ def test_each_image_gets_its_own_margin_however_margins_are_fetched(
     ids, compute = ["e", "a", "c", "b", "d"], replace(CPU, device=device.type)
     found = score_images(FirstColumn().eval(), store, ids, Scoring(2, 2), compute)
     assert list(found) == ids
-    assert found == pytest.approx(
-        {i: 2 * as_input(10 * n) for n, i in enumerate("abcde")}, rel=1e-5
-    )
+    assert found == pytest.approx({i: 2 * as_input(10 * n) for n, i in enumerate("abcde")}, rel=1e-5)
 
 
 def test_no_images_have_no_margins(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from mammo_steps.core.cohort import PLACE_COLUMNS, check_weights, fold_images, p
 from mammo_steps.core.compute import Compute, Job
 from mammo_steps.core.geometry import InputFrame
 from mammo_steps.core.image_store import REMEDY, ImageStore, holistic_frame, holistic_places
+from mammo_steps.core.inference import flip_averaged
 from mammo_steps.core.network import NetworkSettings, load_network, read_facts, start_network, weights_recipe
 from mammo_steps.core.recipe import Marked, check_follows
 from mammo_steps.core.saliency import COA_RULES, attend, saliency_maps
@@ -40,12 +41,14 @@ class Settings:
     precision         `fp32`, or `as_training`: that of `compute`
     negative_exams    from how many negative exams the fold's attention model may draw; null = all. Bounds the
                       number of ROIs on disk.
+    test_time_flip    margin and map of the mean over the image and its mirror image
     """
 
     top_fraction: float
     batch_size: int
     precision: str
     negative_exams: int | None
+    test_time_flip: bool
 
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "as_training"):
@@ -65,7 +68,8 @@ class _Locator:
     def __init__(
         self, network: nn.Module, facts: dict[str, Any], weights: Marked, settings: Settings
     ) -> None:
-        self.network = network.eval().requires_grad_(False)
+        frozen = network.eval().requires_grad_(False)
+        self.network = flip_averaged(frozen) if settings.test_time_flip else frozen
         self.input_px, self.crop = facts["input_px"], facts["crop"]
         self.weights, self.settings = weights, settings
 
@@ -175,7 +179,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("fold %d: %d images on %s", args.fold, len(rows), compute.torch_device)
     locator = _Locator(network, facts, weights, settings)
     found = locator.locate(rows, args.shards, args.fold, compute, Job(**args.job))
-    own = {"top_fraction": settings.top_fraction, "rules": COA_RULES}
+    own = {
+        "top_fraction": settings.top_fraction,
+        "test_time_flip": settings.test_time_flip,
+        "rules": COA_RULES,
+    }
     write_rows(args.coas, "holistic_scores", found, weights.recipe.then("locate_coa", own))
     n_fallback = sum(row["coa_fallback"] for row in found)
     log.info(

@@ -22,9 +22,10 @@ log = logging.getLogger("score_attention")
 
 @dataclass(frozen=True)
 class Settings:
-    """batch_size: ROIs per pass."""
+    """batch_size: ROIs per pass; test_time_flip: see `core.inference.Scoring`."""
 
     batch_size: int
+    test_time_flip: bool
 
 
 def checked_recipe(coas: Path, model: Path, rois: Path, shards: Sequence[str]) -> Recipe:
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     recipe = checked_recipe(args.coas, args.model, args.rois, shards)
     store = ImageStore(roi_places(args.rois, shards))
     ids = sorted((row["image_id"] for row in rows), key=lambda i: (str(store.places[i].file), i))
-    how = Scoring(facts["input_px"], settings.batch_size)
+    how = Scoring(facts["input_px"], settings.batch_size, settings.test_time_flip)
     network = load_network(args.model).to(compute.torch_device)
     loader = Loader(store, compute.torch_device, Job(**args.job).loader_threads)
     found = score_images(network, loader, ids, how, compute)

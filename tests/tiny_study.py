@@ -43,7 +43,10 @@ HOLISTIC = json.dumps(
         "fit": FIT,
     }
 )
-LOCATE = json.dumps({"top_fraction": 0.01, "batch_size": 8, "precision": "fp32", "negative_exams": None})
+LOCATE = json.dumps(
+    {"top_fraction": 0.01, "batch_size": 8, "precision": "fp32", "negative_exams": None, "test_time_flip": False}
+)
+SCORE_ATTENTION = json.dumps({"batch_size": 8, "test_time_flip": False})
 ROIS = json.dumps({"side_px": 32, "stored_to_side": 1.4, "bits": 8})
 
 
@@ -192,7 +195,7 @@ def run_fold_0(study: TinyStudy, results: Path) -> Path:
         + ["--rois", str(attention / "rois"), "--model", str(attention / "model.safetensors")]
         + [
             "--settings",
-            '{"batch_size": 8}',
+            SCORE_ATTENTION,
             "--compute",
             COMPUTE,
             "--job",

@@ -60,7 +60,8 @@ def score_images(
         network = flip_averaged(network)
     scored: list[str] = []
     found: list[float] = []
-    waiting: list[Tensor] = []  # (B,) margins on the device; fetching them one by one would stop it every time
+    # (B,) margins that stay on the device for a while: to fetch those of each batch would stop it every time
+    waiting: list[Tensor] = []
     for ids, grey in loader.scoring(image_ids, how.input_px, how.batch_size):
         with compute.autocast():
             logits = network(normalised(grey))

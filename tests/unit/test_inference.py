@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mammo_steps.core import inference
 from mammo_steps.core.backbones import build_network
+from mammo_steps.core.batches import Loader
 from mammo_steps.core.image_store import ImageStore, Place
 from mammo_steps.core.inference import Scoring, flip_averaged, score_images
 from mammo_steps.core.network import MEAN, STD, normalised
@@ -31,14 +32,15 @@ def as_input(level: float) -> float:
     return (level / 255 - MEAN) / STD
 
 
-def store_of(tmp_path: Path, pictures: Sequence[np.ndarray]) -> ImageStore:
+def loader_of(tmp_path: Path, pictures: Sequence[np.ndarray], device: str = "cpu") -> Loader:
     """Pictures of 2 x 2 pixels, ids a, b, c, ..."""
     file, ids = tmp_path / "h.parquet", [chr(ord("a") + n) for n in range(len(pictures))]
     with RowGroupWriter(file, "holistic", "lz4") as writer:
         for image_id, picture in zip(ids, pictures, strict=True):
             pixels = picture.astype(np.uint8).tobytes()
             writer.append({"image_id": image_id, "height_px": 2, "width_px": 2, "bits": 8, "pixels": pixels})
-    return ImageStore({image_id: Place(file, n, 0, 0) for n, image_id in enumerate(ids)})
+    places = {image_id: Place(file, n, 0, 0) for n, image_id in enumerate(ids)}
+    return Loader(ImageStore(places), torch.device(device), threads=2)
 
 
 @pytest.mark.parametrize("fetched_at_once", [1, 2, 64])
@@ -46,21 +48,21 @@ def test_each_image_gets_its_own_margin_however_margins_are_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: torch.device, fetched_at_once: int
 ) -> None:
     monkeypatch.setattr(inference, "_FETCHED_AT_ONCE", fetched_at_once)
-    store = store_of(tmp_path, [np.full((2, 2), 10 * n) for n in range(5)])
+    loader = loader_of(tmp_path, [np.full((2, 2), 10 * n) for n in range(5)], device.type)
     ids, compute = ["e", "a", "c", "b", "d"], replace(CPU, device=device.type)
-    found = score_images(FirstColumn().eval(), store, ids, Scoring(2, 2), compute)
+    found = score_images(FirstColumn().eval(), loader, ids, Scoring(2, 2), compute)
     assert list(found) == ids
     assert found == pytest.approx({i: 2 * as_input(10 * n) for n, i in enumerate("abcde")}, rel=1e-5)
 
 
 def test_no_images_have_no_margins(tmp_path: Path) -> None:
-    assert score_images(FirstColumn().eval(), store_of(tmp_path, []), [], Scoring(2, 2), CPU) == {}
+    assert score_images(FirstColumn().eval(), loader_of(tmp_path, []), [], Scoring(2, 2), CPU) == {}
 
 
 def test_a_flipped_score_is_the_mean_over_the_image_and_its_mirror_image(tmp_path: Path) -> None:
-    store = store_of(tmp_path, [np.array([[0, 255], [0, 255]])])
-    plain = score_images(FirstColumn().eval(), store, ["a"], Scoring(2, 1), CPU)
-    flipped = score_images(FirstColumn().eval(), store, ["a"], Scoring(2, 1, test_time_flip=True), CPU)
+    loader = loader_of(tmp_path, [np.array([[0, 255], [0, 255]])])
+    plain = score_images(FirstColumn().eval(), loader, ["a"], Scoring(2, 1), CPU)
+    flipped = score_images(FirstColumn().eval(), loader, ["a"], Scoring(2, 1, test_time_flip=True), CPU)
     assert plain["a"] == pytest.approx(2 * as_input(0), rel=1e-6)
     assert flipped["a"] == pytest.approx(as_input(0) + as_input(255), rel=1e-6)
 

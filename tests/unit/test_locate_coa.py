@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,17 @@ def test_a_score_does_not_depend_on_the_other_images(
     both = some.merge(everything, on="image_id", suffixes=("", "_all"))
     np.testing.assert_array_equal(both.margin, both.margin_all)
     np.testing.assert_array_equal(both.coa_row, both.coa_row_all)
+
+
+def test_with_test_time_flips_margins_and_recipe_are_others(
+    tiny_study: TinyStudy, model: Path, tmp_path: Path
+) -> None:
+    flips = json.dumps({**json.loads(LOCATE), "test_time_flip": True})
+    plain = locate(tiny_study, model, tmp_path / "plain.parquet")
+    found = locate(tiny_study, model, tmp_path / "flips.parquet", settings=flips)
+    assert found.image_id.tolist() == plain.image_id.tolist() and (found.margin != plain.margin).all()
+    told = [dict(recipe_of(tmp_path / f"{name}.parquet").recipe.parts) for name in ("plain", "flips")]
+    assert [parts["locate_coa"]["test_time_flip"] for parts in told] == [False, True]
 
 
 def test_an_untrained_network_looks_at_test_images_only(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from marked_files import changed, changed_folder, unmarked
-from tiny_study import ATTENTION, COMPUTE, HOLISTIC, JOB, LOCATE, ROIS, TinyStudy
+from tiny_study import ATTENTION, COMPUTE, HOLISTIC, JOB, LOCATE, ROIS, SCORE_ATTENTION, TinyStudy
 
 from mammo_steps import crop_rois, locate_coa, score_attention, train_attention, train_holistic
 from mammo_steps.core.network import weights_recipe
@@ -57,7 +57,7 @@ class Fold:
         score_attention.main(
             ["--images", str(self.images), "--coas", str(self.coas), "--rois", str(self.rois)]
             + ["--roles", str(self.roles), "--fold", "0", "--model", str(self.model)]
-            + ["--settings", '{"batch_size": 8}', "--compute", COMPUTE, "--job", JOB]
+            + ["--settings", SCORE_ATTENTION, "--compute", COMPUTE, "--job", JOB]
             + ["--scores", str(self.out / "scores.parquet")]
         )
 

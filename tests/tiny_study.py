@@ -44,7 +44,13 @@ HOLISTIC = json.dumps(
     }
 )
 LOCATE = json.dumps(
-    {"top_fraction": 0.01, "batch_size": 8, "precision": "fp32", "negative_exams": None, "test_time_flip": False}
+    {
+        "top_fraction": 0.01,
+        "batch_size": 8,
+        "precision": "fp32",
+        "negative_exams": None,
+        "test_time_flip": False,
+    }
 )
 SCORE_ATTENTION = json.dumps({"batch_size": 8, "test_time_flip": False})
 ROIS = json.dumps({"side_px": 32, "stored_to_side": 1.4, "bits": 8})

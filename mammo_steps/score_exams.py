@@ -40,12 +40,13 @@ class Settings:
             raise ValueError(f"aggregation is {self.aggregation!r}, wanted sum")
 
 
-def out_of_fold(paths: Sequence[Path], model: str, exams: pd.DataFrame) -> pd.Series:
-    """Margins of one model by image_id, from the fold that tests the image's exam.
+def out_of_fold(paths: Sequence[Path], model: str, exams: pd.DataFrame, members: int) -> pd.Series:
+    """Margins of one model by image_id, from the fold that tests the image's exam; the mean over its members.
 
-    exams  index exam_id, column fold
+    exams    index exam_id, column fold
+    members  networks per fold; each has a table of its own among `paths`
     Raises ValueError if a fold also learned from a woman that it tests, if it tests an exam of another fold,
-    or if an image has two margins or one that is no finite number.
+    if an image has not one margin of each member, or one that is no finite number.
     """
     columns = ["image_id", "patient_id", "exam_id", "fold", "role", "margin"]
     parts = []
@@ -67,16 +68,23 @@ def out_of_fold(paths: Sequence[Path], model: str, exams: pd.DataFrame) -> pd.Se
                 "cohort: the scores are of an older split; rerun the fold"
             )
         parts.append(tested)
+        n_twice = int(tested["image_id"].duplicated().sum())
+        if n_twice:
+            raise ValueError(f"{path}: {n_twice} images have more than one test margin, wanted one")
     rows = pd.concat(parts, ignore_index=True)
-    n_twice = int(rows["image_id"].duplicated().sum())
-    if n_twice:
-        raise ValueError(f"{model}: {n_twice} images have more than one test margin, wanted one")
+    counts = rows["image_id"].value_counts()
+    n_other = int((counts != members).sum())
+    if n_other:
+        raise ValueError(
+            f"{model}: {n_other} images have {sorted(set(counts) - {members})} test margins, wanted {members}, one of "
+            "each member: rerun their folds"
+        )
     n_bad = int((~np.isfinite(rows["margin"])).sum())
     if n_bad:
         raise ValueError(
             f"{model}: {n_bad} of {len(rows)} margins are not finite: training of a fold diverged"
         )
-    margins: pd.Series = rows.set_index("image_id")["margin"]
+    margins: pd.Series = rows.groupby("image_id")["margin"].mean()
     return margins
 
 
@@ -159,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             required=True,
             help=f"{model}/<fold>/images.parquet of every fold",
         )
+    parser.add_argument("--members", type=int, default=1, help="networks per fold and model")
     parser.add_argument("--settings", type=json_object, required=True, help="JSON: aggregation")
     parser.add_argument("--out", type=Path, required=True, help="written: one row per exam (Parquet)")
     args = parser.parse_args(argv)
@@ -169,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     exams = read_table(args.exams, "exams").to_pandas().set_index("exam_id")
     images = read_table(args.images, "images", ["image_id", "exam_id", "laterality"]).to_pandas()
     log.info("%d exams, %d images, %d folds", len(exams), len(images), exams["fold"].nunique())
-    margins = {model: out_of_fold(getattr(args, model), model, exams) for model in SCORE_TABLES}
+    margins = {model: out_of_fold(getattr(args, model), model, exams, args.members) for model in SCORE_TABLES}
     table = scores_of(exams, images, margins)
     write_table(args.out, "exam_scores", {str(name): column for name, column in table.items()}, recipe)
     log.info("%d exams scored", len(table))

@@ -45,6 +45,7 @@ class Study:
     shard_lists: str
     intakes: dict[str, Intake]
     folds: list[str]
+    members: list[str]
     key_flag: str
     key_file: list[str]
     labels: str | None
@@ -117,7 +118,8 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
         shard_root=shards_from or results,
         shard_lists=private if shards_from is None else f"{config['private_dir']}/{Path(shards_from).name}",
         intakes=intakes,
-        folds=[f"fold{number}" for number in range(config["split_folds"]["folds"])],
+        folds=(folds := [f"fold{number}" for number in range(config["split_folds"]["folds"])]),
+        members=[member for fold in folds for member in _members(fold, config["members"])],
         key_flag=f"--key-file '{key_file}'" if public_key is None else f"--key '{public_key}'",
         key_file=[key_file] if public_key is None else [],
         labels=None if config["labels"] is None else _expanded(config["labels"], repo),
@@ -174,6 +176,11 @@ def _check_sizes(config: dict[str, Any]) -> None:
             raise StudyError(
                 f"config key `{made}` is {sizes[0]}, `{seen}` is {sizes[1]}: they have to be equal"
             )
+
+
+def _members(fold: str, n: int) -> list[str]:
+    """Names of a fold's networks; they differ in their seed, and the first has the study's."""
+    return [fold, *(f"{fold}_seed{number}" for number in range(2, n + 1))]
 
 
 def _check_writable(folder: Path) -> None:

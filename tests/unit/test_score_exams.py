@@ -62,7 +62,7 @@ class Study:
                     self.holistic[other].append(image(exam, slot) | role | coa | {"margin": margin[0]})
                     self.attention[other].append(image(exam, slot) | role | {"margin": margin[1]})
 
-    def score(self) -> dict[str, Row]:
+    def score(self, members: int = 1) -> dict[str, Row]:
         write_rows(self.folder / "exams.parquet", "exams", self.exams)
         write_rows(self.folder / "images.parquet", "images", self.images, self.recipes["images"])
         arguments = [f"--{name}={self.folder / name}.parquet" for name in ("exams", "images")]
@@ -72,7 +72,9 @@ class Study:
                 arguments.append(str(self.folder / f"{model}{fold}.parquet"))
                 write_rows(Path(arguments[-1]), f"{model}_scores", rows, self.recipes[f"{model}{fold}"])
         out = self.folder / "scores.parquet"
-        main([*arguments, "--settings", '{"aggregation": "sum"}', "--out", str(out)])
+        main(
+            [*arguments, "--members", str(members), "--settings", '{"aggregation": "sum"}', "--out", str(out)]
+        )
         return {row["exam_id"]: row for row in read_table(out, "exam_scores").to_pylist()}
 
     def tested(self, model: dict[int, list[Row]]) -> list[Row]:
@@ -158,7 +160,7 @@ def test_a_woman_in_test_and_in_training_of_one_fold_stops_the_run(study: Study)
 
 def test_the_same_fold_given_twice_stops_the_run(study: Study) -> None:
     study.holistic[2], study.recipes["holistic2"] = study.holistic[0], study.recipes["holistic0"]
-    with pytest.raises(ValueError, match="4 images have more than one test margin"):
+    with pytest.raises(ValueError, match=r"4 images have \[2\] test margins, wanted 1"):
         study.score()
 
 
@@ -221,4 +223,37 @@ def test_a_score_table_without_a_recipe_is_refused(study: Study, table: str) -> 
     with pytest.raises(
         ValueError, match=rf"{table}.parquet bears no intensity recipe: an older version wrote it"
     ):
+        study.score()
+
+
+def second_members(study: Study) -> None:
+    """Of each fold one more network; its margins are higher by 4 in the holistic and 2 in the attention model."""
+    for model, name, more in ((study.holistic, "holistic", 4.0), (study.attention, "attention", 2.0)):
+        for fold in (0, 1):
+            model[fold + 2] = [row | {"margin": row["margin"] + more} for row in model[fold]]
+            study.recipes[f"{name}{fold + 2}"] = study.recipes[f"{name}{fold}"]
+
+
+def test_margins_of_a_folds_members_are_averaged_before_they_are_added_up(study: Study) -> None:
+    one = study.score()
+    second_members(study)
+    two = study.score(members=2)
+    for exam, row in two.items():  # each image 2 and 1 higher, a breast has two images
+        assert row["holistic"] == one[exam]["holistic"] + 4
+        assert row["attention"] == one[exam]["attention"] + 2
+        assert row["ensemble"] == one[exam]["ensemble"] + 3
+
+
+def test_a_member_without_margins_stops_the_run(study: Study) -> None:
+    second_members(study)
+    del study.attention[3]
+    with pytest.raises(
+        ValueError, match=r"attention: 4 images have \[1\] test margins, wanted 2, one of each member"
+    ):
+        study.score(members=2)
+
+
+def test_an_image_twice_in_one_members_table_stops_the_run(study: Study) -> None:
+    study.holistic[0].append(study.holistic[0][0])
+    with pytest.raises(ValueError, match=r"holistic0\.parquet: 1 images have more than one test margin"):
         study.score()

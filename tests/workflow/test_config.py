@@ -29,6 +29,29 @@ def test_the_whole_study_is_planned_without_running_anything(
     assert jobs["train_holistic"] == jobs["train_attention"] == folds
 
 
+def test_more_members_train_more_networks_and_nothing_else(tmp_path: Path) -> None:
+    one = planned(snakemake(tmp_path, "all", "-n", configs=TINY))
+    two = planned(snakemake(tmp_path, "all", "-n", configs=TINY, config=("members=2",)))
+    per_member = {"train_holistic", "locate_coa", "crop_rois", "train_attention", "score_attention"}
+    assert {rule: two[rule] / one[rule] for rule in one if rule != "all"} == {
+        rule: 2 if rule in per_member else 1 for rule in one if rule != "all"
+    } | ({"total": two["total"] / one["total"]} if "total" in one else {})
+
+
+@pytest.mark.parametrize("hardware", ["cpu", "gpu_11gb", "gpu_24gb", "gpu_80gb"])
+def test_presets_fit_over_a_study_and_under_a_larger_batch(tmp_path: Path, hardware: str) -> None:
+    preset = f"config/presets/{hardware}.yaml"
+    configs = (*TINY, preset, "config/presets/large_batch.yaml")
+    jobs = planned(snakemake(tmp_path, "all", "-n", configs=configs))
+    assert jobs["train_holistic"] == 3
+    assert set(yaml.safe_load((REPO / preset).read_text())) <= {
+        "compute",
+        "job",
+        "locate_coa",
+        "score_attention",
+    }
+
+
 def test_the_bare_command_says_that_there_is_no_archive(tmp_path: Path) -> None:
     result = snakemake(tmp_path, "all", configs=())
     assert result.returncode != 0

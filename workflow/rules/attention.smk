@@ -49,7 +49,7 @@ rule train_attention:
         rois=lambda wildcards: f"{R}/attention/{wildcards.fold}/rois",
         settings=settings("train_attention"),
         compute=COMPUTE,
-        seed=config["seed"],
+        seed=member_seed,
         fold=fold_number,
     shell:
         """
@@ -98,8 +98,8 @@ rule score_exams:
     input:
         exams=f"{R}/cohort/exams.parquet",
         images=f"{R}/cohort/images.parquet",
-        holistic=expand(f"{R}/holistic/{{fold}}/images.parquet", fold=FOLDS),
-        attention=expand(f"{R}/attention/{{fold}}/images.parquet", fold=FOLDS),
+        holistic=expand(f"{R}/holistic/{{fold}}/images.parquet", fold=MEMBERS),
+        attention=expand(f"{R}/attention/{{fold}}/images.parquet", fold=MEMBERS),
     output:
         scores=f"{R}/scores/exams.parquet",
     log:
@@ -107,10 +107,11 @@ rule score_exams:
     params:
         code=code("score_exams"),
         settings=settings("score_exams"),
+        members=config["members"],
     shell:
         """
         {PYTHON:q} -m mammo_steps.score_exams \
             --exams {input.exams:q} --images {input.images:q} \
             --holistic {input.holistic:q} --attention {input.attention:q} \
-            --settings {params.settings:q} --out {output.scores:q} &>{log:q}
+            --members {params.members} --settings {params.settings:q} --out {output.scores:q} &>{log:q}
         """

@@ -43,6 +43,7 @@ R, P = (
     study.private,
 )  # P holds file paths and the key: never below results
 INTAKES, SHARDS, FOLDS = study.intakes, study.shards, study.folds
+MEMBERS = study.members  # fold0, fold0_seed2, ...: the networks; those named as a fold are its first
 SHARD_ROOT = study.shard_root  # R, or another study's results
 SHARD_LISTS = study.shard_lists  # P, or that study's private folder
 KEY = study.key_flag  # --key-file, or --key where the config holds a public one
@@ -65,7 +66,7 @@ TORCH_THREADS = config["compute"]["torch_threads"]
 wildcard_constraints:
     intake=r"[a-z0-9_]+",
     shard=r"[a-z0-9_]+-\d{3,4}",
-    fold=r"fold\d+",
+    fold=r"fold\d+(_seed\d+)?",
     chunk=r"\d+",
 
 
@@ -100,7 +101,13 @@ def python_on(wildcards, resources):
 
 
 def fold_number(wildcards):
-    return int(wildcards.fold.removeprefix("fold"))
+    return int(wildcards.fold.removeprefix("fold").split("_")[0])
+
+
+def member_seed(wildcards):
+    """The study's seed for a fold's first network, 1000 more for each one after it."""
+    number = int(wildcards.fold.partition("_seed")[2] or 1)
+    return config["seed"] + 1000 * (number - 1)
 
 
 def log_of(rule, *wildcards):

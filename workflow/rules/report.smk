@@ -85,8 +85,8 @@ rule draw_figures:
         evaluation=f"{R}/report/evaluation.json",
         localisation=f"{R}/report/localisation.csv",
         maps=f"{R}/report/saliency.npz",
-        holistic=expand(f"{R}/holistic/{{fold}}/history.csv", fold=FOLDS),
-        attention=expand(f"{R}/attention/{{fold}}/history.csv", fold=FOLDS),
+        holistic=expand(f"{R}/holistic/{{fold}}/history.csv", fold=MEMBERS),
+        attention=expand(f"{R}/attention/{{fold}}/history.csv", fold=MEMBERS),
     output:
         figures=directory(f"{R}/report/figures"),
     log:
@@ -114,7 +114,7 @@ rule report:
         runs=expand(
             f"{R}/{{model}}/{{fold}}/run.json",
             model=["holistic", "attention"],
-            fold=FOLDS,
+            fold=MEMBERS,
         ),
     output:
         report=f"{R}/report/report.html",

@@ -43,7 +43,9 @@ R, P = (
     study.private,
 )  # P holds file paths and the key: never below results
 INTAKES, SHARDS, FOLDS = study.intakes, study.shards, study.folds
-MEMBERS = study.members  # fold0, fold0_seed2, ...: the networks; those named as a fold are its first
+MEMBERS = (
+    study.members
+)  # fold0, fold0_seed2, ...: the networks; those named as a fold are its first
 SHARD_ROOT = study.shard_root  # R, or another study's results
 SHARD_LISTS = study.shard_lists  # P, or that study's private folder
 KEY = study.key_flag  # --key-file, or --key where the config holds a public one

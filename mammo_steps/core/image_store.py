@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mammo_steps.core.geometry import InputFrame, input_frame
 from mammo_steps.core.recipe import Marked, check_follows, check_same
-from mammo_steps.core.tables import read_table, recipe_of, recipe_of_open
+from mammo_steps.core.tables import RowGroups, read_table, recipe_of
 
 Pixels = np.ndarray[tuple[int, int], np.dtype[Any]]  # (h, w) uint8 or uint16 grey levels, 0 = background
 
@@ -47,16 +46,19 @@ class ImageStore:
     def __init__(self, places: dict[str, Place], made_from: Marked | None = None) -> None:
         self.places = places
         self._made_from = made_from
-        self._files: OrderedDict[Path, pq.ParquetFile] = OrderedDict()
+        self._files: OrderedDict[Path, RowGroups] = OrderedDict()
 
     def opened_anew(self) -> "ImageStore":
         """The same images with files of its own: a store belongs to one thread."""
         return ImageStore(self.places, self._made_from)
 
     def canvas(self, image_id: str) -> Pixels:
-        """The whole stored picture (h, w) of an image; ValueError if the file holds another one there."""
+        """The whole stored picture (h, w) of an image; ValueError if it is damaged, or another one lies there."""
         place = self.places[image_id]
-        row = self._file(place.file).read_row_group(place.row_group)
+        try:
+            row = self._file(place.file).read(place.row_group)
+        except ValueError as error:
+            raise ValueError(f"image {image_id}: {error}") from error
         found = row["image_id"][0].as_py()
         if found != image_id:
             raise ValueError(
@@ -65,13 +67,13 @@ class ImageStore:
             )
         return canvas_of(row)
 
-    def _file(self, path: Path) -> pq.ParquetFile:
+    def _file(self, path: Path) -> RowGroups:
         if path in self._files:
             self._files.move_to_end(path)
         else:
-            self._files[path] = pq.ParquetFile(path)
+            self._files[path] = RowGroups(path, "holistic", "rois")
             if self._made_from is not None:
-                check_follows(self._made_from, recipe_of_open(path, self._files[path]), REMEDY)
+                check_follows(self._made_from, self._files[path].recipe, REMEDY)
             if len(self._files) > _OPEN_FILES:
                 self._files.popitem(last=False)[1].close()
         return self._files[path]

@@ -68,12 +68,9 @@ def _marked_schema(kind: str, recipe: Recipe | None) -> pa.Schema:
 
 def recipe_of(path: Path) -> Marked:
     """The table's recipe; ValueError if it bears none."""
-    return Marked.from_metadata(path, _texts(pq.read_schema(path).metadata))
-
-
-def recipe_of_open(path: Path, file: pq.ParquetFile) -> Marked:
-    """The same of a table that is open."""
-    return Marked.from_metadata(path, _texts(file.metadata.metadata))
+    with _naming(path):
+        metadata = pq.read_schema(path).metadata
+    return Marked.from_metadata(path, _texts(metadata))
 
 
 def _texts(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
@@ -87,7 +84,7 @@ def write_table(path: Path, kind: str, columns: Mapping[str, Any], recipe: Recip
     """
     table = _checked(kind, columns).replace_schema_metadata(_marked_schema(kind, recipe).metadata)
     with replacing(path) as scratch:
-        pq.write_table(table, scratch, compression="zstd")
+        pq.write_table(table, scratch, compression="zstd", write_page_checksum=True)
 
 
 def write_rows(
@@ -101,8 +98,14 @@ def write_rows(
 
 
 def read_table(path: Path, kind: str, columns: Iterable[str] | None = None) -> pa.Table:
-    """Read a table; ValueError if it is not of this kind (columns or types differ)."""
-    table = pq.read_table(path, columns=list(columns) if columns is not None else None, partitioning=None)
+    """Read a table; ValueError if it is damaged or not of this kind (columns or types differ)."""
+    with _naming(path):
+        table = pq.read_table(
+            path,
+            columns=list(columns) if columns is not None else None,
+            partitioning=None,
+            page_checksum_verification=True,
+        )
     wanted = schema(kind)
     for field in table.schema:
         if field.name not in wanted.names or wanted.field(field.name).type != field.type:
@@ -112,6 +115,49 @@ def read_table(path: Path, kind: str, columns: Iterable[str] | None = None) -> p
     if columns is None and table.schema.names != wanted.names:
         raise ValueError(f"{path}: columns {table.schema.names}, wanted {wanted.names}")
     return table
+
+
+class RowGroups:
+    """An open table of one-row row groups, read one at a time; ValueError if it is damaged or of no kind of `kinds`."""
+
+    def __init__(self, path: Path, *kinds: str) -> None:
+        self.path = path
+        with _naming(path):
+            self._file = pq.ParquetFile(path, page_checksum_verification=True)
+            found = self._file.schema_arrow
+        if not any(found.equals(schema(kind)) for kind in kinds):
+            self._file.close()
+            raise ValueError(f"{path} is not a `{'` or `'.join(kinds)}` table: its columns are {found.names}")
+
+    @property
+    def recipe(self) -> Marked:
+        """ValueError if the table bears none."""
+        return Marked.from_metadata(self.path, _texts(self._file.metadata.metadata))
+
+    def read(self, row_group: int) -> pa.Table:
+        """The one row of a row group."""
+        with _naming(self.path, f", row group {row_group}"):
+            table = self._file.read_row_group(row_group)
+            if len(table) != 1:
+                raise pa.ArrowInvalid(f"{len(table)} rows, wanted 1")
+            return table
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@contextmanager
+def _naming(path: Path, where: str = "") -> Iterator[None]:
+    """Turn what is wrong with a file's bytes into a ValueError that names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        raise ValueError(
+            f"{path}{where} cannot be read: {str(error).strip()}. If the file is damaged, delete it and run the "
+            "workflow again: the step that writes it does so anew"
+        ) from error
 
 
 class RowGroupWriter:
@@ -133,6 +179,7 @@ class RowGroupWriter:
             compression=self._compression,
             use_dictionary=False,
             write_statistics=False,
+            write_page_checksum=True,
         )
         return self
 
@@ -163,7 +210,10 @@ def batch_writer(
     Rows are collected and go out in row groups; the table appears when the block has succeeded.
     """
     collected: dict[str, list[Any]] = {name: [] for name in TABLES[kind]}
-    with replacing(path) as scratch, pq.ParquetWriter(scratch, schema(kind), compression="zstd") as writer:
+    with (
+        replacing(path) as scratch,
+        pq.ParquetWriter(scratch, schema(kind), compression="zstd", write_page_checksum=True) as writer,
+    ):
 
         def flush() -> None:
             writer.write_table(_checked(kind, collected))

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple, Self
 import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from mammo_steps.core.tables import schema
+from mammo_steps.core.tables import RowGroups
 
 Tile = np.ndarray[tuple[int, int], np.dtype[np.uint16]]
 
@@ -88,12 +87,7 @@ class TileReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = pq.ParquetFile(path)
-        if self._file.schema_arrow.names != schema("tiles").names:
-            self._file.close()
-            raise ValueError(
-                f"{path} is not a `tiles` table: its columns are {self._file.schema_arrow.names}"
-            )
+        self._file = RowGroups(path, "tiles")
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +126,10 @@ class TileReader:
 
     def _tile(self, image: Mapping[str, Any], tile_row: int, tile_col: int, index: int) -> Tile:
         group = image["tile_row_groups"][index]
-        table = self._file.read_row_group(group)
+        try:
+            table = self._file.read(group)
+        except ValueError as error:
+            raise ValueError(f"image {image['image_id']}: {error}") from error
         found = tuple(table[name][0].as_py() for name in ("image_id", "tile_row", "tile_col"))
         if found != (image["image_id"], tile_row, tile_col):
             raise ValueError(

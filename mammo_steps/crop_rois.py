@@ -1,4 +1,4 @@
-"""Cut one shard's ROIs for one fold: a full-resolution square around each centre of attention (COA).
+"""Cut one shard's ROIs for one fold: a full-resolution square around each centre of attention (COA) of an image.
 
 The square is shifted to stay inside the image; an image smaller than it lies in its middle. A margin of real pixels is
 stored around it, so that rotation and random crop in training bring in tissue, not zeros. Only images in the fold's
@@ -68,23 +68,26 @@ def crop(
 def rois_of(
     tiles: TileReader, images: dict[str, dict[str, Any]], coas: list[dict[str, Any]], settings: Settings
 ) -> Iterator[dict[str, Any]]:
-    """Rows of the `rois` table, in the order of the COAs."""
+    """Rows of the `rois` table, in the order of the COAs, of rows of `holistic_scores`."""
     margin = settings.margin_px
     stored_side = settings.side_px + 2 * margin
     for coa in coas:
         image = images[coa["image_id"]]
         size = (image["height_px"], image["width_px"])
-        row, col = roi_corner(coa["coa_row"], coa["coa_col"], size, settings.side_px)
-        pixels = crop(tiles, image, (row - margin, col - margin), stored_side, settings.bits)
-        yield {
-            "image_id": coa["image_id"],
-            "row_px": row,
-            "col_px": col,
-            "side_px": settings.side_px,
-            "stored_side_px": stored_side,
-            "bits": settings.bits,
-            "pixels": pixels.astype(pixels.dtype.newbyteorder("<")).tobytes(),
-        }
+        further = zip(coa["further_coa_rows"], coa["further_coa_cols"], strict=True)
+        for number, point in enumerate([(coa["coa_row"], coa["coa_col"]), *further]):
+            row, col = roi_corner(*point, size, settings.side_px)
+            pixels = crop(tiles, image, (row - margin, col - margin), stored_side, settings.bits)
+            yield {
+                "image_id": coa["image_id"],
+                "number": number,
+                "row_px": row,
+                "col_px": col,
+                "side_px": settings.side_px,
+                "stored_side_px": stored_side,
+                "bits": settings.bits,
+                "pixels": pixels.astype(pixels.dtype.newbyteorder("<")).tobytes(),
+            }
 
 
 def checked_recipe(coas: Path, shard_images: Path, tiles: Path, settings: Settings) -> Recipe:
@@ -109,7 +112,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings(**args.settings)
     recipe = checked_recipe(args.coas, args.shard_images, args.tiles, settings)
     images = {row["image_id"]: row for row in read_table(args.shard_images, "shard_images").to_pylist()}
-    table = read_table(args.coas, "holistic_scores", ["image_id", "coa_row", "coa_col"])
+    places = ["image_id", "coa_row", "coa_col", "further_coa_rows", "further_coa_cols"]
+    table = read_table(args.coas, "holistic_scores", places)
     cohort = read_table(args.images, "images", ["image_id", "shard"])
     taken = cohort.filter(pc.equal(cohort["shard"], args.shard_images.parent.name))
     here = pc.is_in(table["image_id"], value_set=taken["image_id"])
@@ -117,7 +121,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     with TileReader(args.tiles) as tiles, RowGroupWriter(args.rois, "rois", "lz4", recipe) as writer:
         for roi in rois_of(tiles, images, coas, settings):
             writer.append(roi)
-    log.info("%d ROIs of %d px written, of %d images in the shard", len(coas), settings.side_px, len(images))
+    log.info(
+        "%d ROIs of %d px written, of %d of the shard's %d images",
+        *(writer.n_rows, settings.side_px, len(coas), len(images)),
+    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from mammo_steps.core.batches import Loader, scored_square
 from mammo_steps.core.cohort import PLACE_COLUMNS
@@ -81,8 +82,6 @@ class _Explainer:
             attention = attend(saliency, [frame.valid_box], top_fraction)
             row, col = attention.row.item(), attention.col.item()
             top, left, roi_side = corners[image_id]
-            first = frame.to_input(top - 0.5, left - 0.5)
-            last = frame.to_input(top + roi_side - 0.5, left + roi_side - 0.5)
             entries.append(
                 {
                     **{
@@ -93,10 +92,7 @@ class _Explainer:
                     "fold": exam["fold"],
                     "exam_score": exam["ensemble"],
                     "coa": None if math.isnan(row) else [row, col],
-                    "roi_box": [
-                        *(min(first[0], last[0]), min(first[1], last[1])),
-                        *(max(first[0], last[0]), max(first[1], last[1])),
-                    ],
+                    "roi_box": list(frame.square_in_input(top, left, roi_side)),
                     "top_pixels": attention.top[0].nonzero().tolist(),
                 }
             )
@@ -110,8 +106,8 @@ class _Explainer:
         found = {}
         for shard in {image["shard"] for image in images}:
             file = self.results / "attention" / fold / "rois" / f"{shard}.parquet"
-            table = read_table(file, "rois", ["image_id", "row_px", "col_px", "side_px"])
-            for roi in table.to_pylist():
+            table = read_table(file, "rois", ["image_id", "number", "row_px", "col_px", "side_px"])
+            for roi in table.filter(pc.equal(table["number"], 0)).to_pylist():
                 found[roi["image_id"]] = (roi["row_px"], roi["col_px"], roi["side_px"])
         return found
 

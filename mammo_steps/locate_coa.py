@@ -25,7 +25,7 @@ from mammo_steps.core.image_store import REMEDY, ImageStore, holistic_frame, hol
 from mammo_steps.core.inference import flip_averaged
 from mammo_steps.core.network import NetworkSettings, load_network, read_facts, start_network, weights_recipe
 from mammo_steps.core.recipe import Marked, check_follows
-from mammo_steps.core.saliency import COA_RULES, attend, saliency_maps
+from mammo_steps.core.saliency import COA_RULES, attend, further_coas, saliency_maps
 from mammo_steps.core.sampling import limited
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import recipe_of, write_rows
@@ -37,6 +37,8 @@ log = logging.getLogger("locate_coa")
 @dataclass(frozen=True)
 class Settings:
     """top_fraction   share of the input's pixels whose centroid is the COA (the paper: 0.01)
+    coas_per_image    at most (the paper: 1); see `core.saliency.further_coas`
+    roi_side_px       side of the ROIs in stored pixels; without meaning for one COA per image
     batch_size        images per pass
     precision         `fp32`, or `as_training`: that of `compute`
     negative_exams    from how many negative exams the fold's attention model may draw; null = all. Bounds the
@@ -45,6 +47,8 @@ class Settings:
     """
 
     top_fraction: float
+    coas_per_image: int
+    roi_side_px: int
     batch_size: int
     precision: str
     negative_exams: int | None
@@ -91,49 +95,73 @@ class _Locator:
             ):
                 images = [by_id[image_id] for image_id in batch]
                 frames = [holistic_frame(image, self.input_px, self.crop) for image in images]
-                told = self._told(grey, breast, frames, compute)
-                for image, frame, values in zip(images, frames, told, strict=True):
-                    found.append({**_who(image, fold), **self._where(image, frame, values)})
+                found += [
+                    {**_who(image, fold), **place}
+                    for image, place in zip(
+                        images, self._attended(grey, breast, images, frames, compute), strict=True
+                    )
+                ]
                 bar.update(len(batch))
         return sorted(found, key=lambda row: str(row["image_id"]))
 
-    def _told(
-        self, grey: Tensor, breast: Tensor, frames: list[InputFrame], compute: Compute
-    ) -> list[list[float]]:
-        """Margin, COA row and col, share outside the breast, spread of each image, in one pass and one transfer."""
+    def _attended(
+        self,
+        grey: Tensor,
+        breast: Tensor,
+        images: list[dict[str, Any]],
+        frames: list[InputFrame],
+        compute: Compute,
+    ) -> list[dict[str, Any]]:
+        """Each image's margin and COAs, in one pass and, for one COA per image, one transfer."""
         as_training = self.settings.precision == "as_training"
         margin, saliency = saliency_maps(self.network, grey, compute.autocast() if as_training else None)
-        boxes = [frame.valid_box for frame in frames]
-        n = len(boxes)  # the rest of the batch is filling
-        attention = attend(saliency[:n], boxes, self.settings.top_fraction)
-        outside = attention.outside(breast[:n])
+        n = len(frames)  # the rest of the batch is filling
+        saliency, boxes = saliency[:n], [frame.valid_box for frame in frames]
+        attention = attend(saliency, boxes, self.settings.top_fraction)
         table = torch.stack(
-            [margin[:n].double(), attention.row, attention.col, outside, attention.spread], dim=1
+            [
+                margin[:n].double(),
+                attention.row,
+                attention.col,
+                attention.outside(breast[:n]),
+                attention.spread,
+            ],
+            dim=1,
         )
-        rows: list[list[float]] = table.cpu().tolist()
-        return rows
+        found = [
+            _where(image, frame, values)
+            for image, frame, values in zip(images, frames, table.tolist(), strict=True)
+        ]
+        for place, top, frame in zip(found, attention.top, frames, strict=True):
+            if self.settings.coas_per_image > 1 and not place["coa_fallback"]:
+                self._add_further(place, top, frame)
+        return found
 
-    def _where(self, row: dict[str, Any], frame: InputFrame, values: list[float]) -> dict[str, Any]:
-        """The margin, the COA in stored pixels, and how the top pixels lie; the breast's centroid for an empty map."""
-        margin, coa_row, coa_col, outside, spread = values
-        if math.isnan(coa_row):
-            return {
-                "margin": margin,
-                "coa_row": row["breast_row"],
-                "coa_col": row["breast_col"],
-                "coa_fallback": True,
-                "top_outside_breast": 0.0,
-                "top_spread_px": 0.0,
-            }
-        stored_row, stored_col = frame.to_stored(coa_row, coa_col)
-        return {
-            "margin": margin,
-            "coa_row": stored_row,
-            "coa_col": stored_col,
-            "coa_fallback": False,
-            "top_outside_breast": outside,
-            "top_spread_px": spread * frame.stored_px[0] / frame.canvas_px[0],
-        }
+    def _add_further(self, place: dict[str, Any], top: Tensor, frame: InputFrame) -> None:
+        first = place["coa_row"], place["coa_col"]
+        further = further_coas(top, frame, first, self.settings.coas_per_image - 1, self.settings.roi_side_px)
+        place["further_coa_rows"] = [row for row, _ in further]
+        place["further_coa_cols"] = [col for _, col in further]
+
+
+def _where(image: dict[str, Any], frame: InputFrame, values: list[float]) -> dict[str, Any]:
+    """Margin, COA in stored pixels, and how the top pixels lie; the breast's centroid for an empty map.
+
+    values  margin, COA row and col in the input, share outside the breast, spread
+    """
+    margin, coa_row, coa_col, outside, spread = values
+    empty = math.isnan(coa_row)
+    row, col = (image["breast_row"], image["breast_col"]) if empty else frame.to_stored(coa_row, coa_col)
+    return {
+        "margin": margin,
+        "coa_row": row,
+        "coa_col": col,
+        "coa_fallback": empty,
+        "further_coa_rows": [],
+        "further_coa_cols": [],
+        "top_outside_breast": 0.0 if empty else outside,
+        "top_spread_px": 0.0 if empty else spread * frame.stored_px[0] / frame.canvas_px[0],
+    }
 
 
 def _who(row: dict[str, Any], fold: int) -> dict[str, Any]:
@@ -179,11 +207,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("fold %d: %d images on %s", args.fold, len(rows), compute.torch_device)
     locator = _Locator(network, facts, weights, settings)
     found = locator.locate(rows, args.shards, args.fold, compute, Job(**args.job))
-    own = {
+    own: dict[str, Any] = {
         "top_fraction": settings.top_fraction,
         "test_time_flip": settings.test_time_flip,
         "rules": COA_RULES,
     }
+    if settings.coas_per_image > 1:
+        own |= {"coas_per_image": settings.coas_per_image, "roi_side_px": settings.roi_side_px}
     write_rows(args.coas, "holistic_scores", found, weights.recipe.then("locate_coa", own))
     n_fallback = sum(row["coa_fallback"] for row in found)
     log.info(

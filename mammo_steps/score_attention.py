@@ -1,16 +1,19 @@
 """Score one fold's ROIs with its attention model."""
 
 import argparse
+import itertools
 import logging
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mammo_steps.core.batches import Loader
 from mammo_steps.core.cohort import check_weights
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.compute import Compute, Job
-from mammo_steps.core.image_store import ImageStore, roi_places, roi_recipe
+from mammo_steps.core.image_store import ImageStore, roi_key, roi_places, roi_recipe
 from mammo_steps.core.inference import Scoring, score_images
 from mammo_steps.core.network import load_network, read_facts, weights_recipe
 from mammo_steps.core.recipe import Recipe, check_follows
@@ -22,10 +25,17 @@ log = logging.getLogger("score_attention")
 
 @dataclass(frozen=True)
 class Settings:
-    """batch_size: ROIs per pass; test_time_flip: see `core.inference.Scoring`."""
+    """batch_size    ROIs per pass
+    test_time_flip   see `core.inference.Scoring`
+    roi_pooling      an image's margin is the `max` or the `mean` of its ROIs'
+    """
 
     batch_size: int
     test_time_flip: bool
+    roi_pooling: str
+
+    def pooled(self, margins: Sequence[float]) -> float:
+        return max(margins) if self.roi_pooling == "max" else statistics.fmean(margins)
 
 
 def checked_recipe(coas: Path, model: Path, rois: Path, shards: Sequence[str]) -> Recipe:
@@ -36,6 +46,11 @@ def checked_recipe(coas: Path, model: Path, rois: Path, shards: Sequence[str]) -
         weights, cut, "Take the weights that were trained on these ROIs, or run train_attention again"
     )
     return weights.recipe
+
+
+def _roi_keys(row: dict[str, Any]) -> list[str]:
+    """Keys of the ROIs of a row of `holistic_scores`."""
+    return [roi_key(row["image_id"], number) for number in range(1 + len(row["further_coa_rows"]))]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,21 +73,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     facts = read_facts(args.model)
     check_weights(facts, args.model, "attention", args.roles, args.fold)
     who = [name for name in TABLES["attention_scores"] if name != "margin"]
-    rows = read_table(args.coas, "holistic_scores", who).sort_by("image_id").to_pylist()
+    table = read_table(args.coas, "holistic_scores", [*who, "further_coa_rows"])
+    rows = table.sort_by("image_id").to_pylist()
     n_other = sum(row["fold"] != args.fold for row in rows)
     if n_other:
         raise ValueError(f"{args.coas}: {n_other} images of another fold than {args.fold}")
     shards = read_table(args.images, "images", ["shard"])["shard"].unique().to_pylist()
     recipe = checked_recipe(args.coas, args.model, args.rois, shards)
     store = ImageStore(roi_places(args.rois, shards))
-    ids = sorted((row["image_id"] for row in rows), key=lambda i: (str(store.places[i].file), i))
+    keys = {row["image_id"]: _roi_keys(row) for row in rows}
+    ids = sorted(itertools.chain(*keys.values()), key=lambda i: (str(store.places[i].file), i))
     how = Scoring(facts["input_px"], settings.batch_size, settings.test_time_flip)
     network = load_network(args.model).to(compute.torch_device)
     loader = Loader(store, compute.torch_device, Job(**args.job).loader_threads)
     found = score_images(network, loader, ids, how, compute)
-    scored = [{**row, "margin": found[row["image_id"]]} for row in rows]
+    scored = [
+        {
+            **{name: row[name] for name in who},
+            "margin": settings.pooled([found[key] for key in keys[row["image_id"]]]),
+        }
+        for row in rows
+    ]
     write_rows(args.scores, "attention_scores", scored, recipe)
-    log.info("%d ROIs scored on %s", len(rows), compute.torch_device)
+    log.info("%d ROIs of %d images scored on %s", len(ids), len(rows), compute.torch_device)
 
 
 if __name__ == "__main__":

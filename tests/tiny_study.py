@@ -46,13 +46,15 @@ HOLISTIC = json.dumps(
 LOCATE = json.dumps(
     {
         "top_fraction": 0.01,
+        "coas_per_image": 1,
+        "roi_side_px": 32,
         "batch_size": 8,
         "precision": "fp32",
         "negative_exams": None,
         "test_time_flip": False,
     }
 )
-SCORE_ATTENTION = json.dumps({"batch_size": 8, "test_time_flip": False})
+SCORE_ATTENTION = json.dumps({"batch_size": 8, "test_time_flip": False, "roi_pooling": "max"})
 ROIS = json.dumps({"side_px": 32, "stored_to_side": 1.4, "bits": 8})
 
 

@@ -201,12 +201,17 @@ TABLES: dict[str, dict[str, Column]] = {
         "coa_row": Column("double", "centre of attention, 0-based pixel centre of the stored matrix"),
         "coa_col": Column("double", "centre of attention, 0-based pixel centre of the stored matrix"),
         "coa_fallback": Column("bool", "true: empty saliency map, the breast's centroid was taken"),
+        "further_coa_rows": Column(
+            "list<double>", "further centres of attention, in the order in which they were found"
+        ),
+        "further_coa_cols": Column("list<double>", "the same; empty unless coas_per_image > 1"),
         "top_outside_breast": Column("double", "share of the top pixels that lie outside the breast mask"),
         "top_spread_px": Column("double", "rms distance of the top pixels from the COA, stored matrix"),
     },
     # attention/{fold}/rois/{shard}.parquet: one row group per ROI
     "rois": {
         **_IMAGE,
+        "number": Column("int16", "0: around the image's COA; 1, 2, ...: around its further ones"),
         "row_px": Column("int32", "first row of the ROI in the stored matrix; the stored crop is wider"),
         "col_px": Column("int32", "first column of the ROI in the stored matrix"),
         "side_px": Column("int32", "side of the ROI"),

@@ -43,6 +43,12 @@ class InputFrame:
             (col + 0.5) * w / stored_w - 0.5 - self.left_px,
         )
 
+    def square_in_input(self, top: int, left: int, side: int) -> tuple[float, float, float, float]:
+        """(first row, first col, last row, last col) of the edges of a square of stored pixels, in input points."""
+        one = self.to_input(top - 0.5, left - 0.5)
+        other = self.to_input(top + side - 0.5, left + side - 0.5)
+        return min(one[0], other[0]), min(one[1], other[1]), max(one[0], other[0]), max(one[1], other[1])
+
     @property
     def valid_box(self) -> tuple[int, int, int, int]:
         """(first row, end row, first col, end col) of the input that shows image, the rest being padding."""

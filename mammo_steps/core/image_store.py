@@ -59,7 +59,7 @@ class ImageStore:
             row = self._file(place.file).read(place.row_group)
         except ValueError as error:
             raise ValueError(f"image {image_id}: {error}") from error
-        found = row["image_id"][0].as_py()
+        found = _key_of(row)
         if found != image_id:
             raise ValueError(
                 f"{place.file}: row group {place.row_group} holds {found}, wanted {image_id}: the shard and "
@@ -77,6 +77,17 @@ class ImageStore:
             if len(self._files) > _OPEN_FILES:
                 self._files.popitem(last=False)[1].close()
         return self._files[path]
+
+
+def roi_key(image_id: str, number: int) -> str:
+    """The key of an image's ROI in an `ImageStore`: the image's id for the first."""
+    return f"{image_id}/{number}" if number else image_id
+
+
+def _key_of(row: pa.Table) -> str:
+    """The key under which a one-row `holistic` or `rois` table is stored."""
+    number = row["number"][0].as_py() if "number" in row.column_names else 0
+    return roi_key(row["image_id"][0].as_py(), number)
 
 
 def canvas_of(row: pa.Table) -> Pixels:
@@ -117,17 +128,17 @@ def holistic_places(images: list[dict[str, Any]], shards: Path, side_px: int, cr
 
 
 def roi_places(rois: Path, shards: Iterable[str]) -> dict[str, Place]:
-    """Places of one fold's ROIs in these shards; the scored square is the middle of the stored crop.
+    """Places of one fold's ROIs in these shards by `roi_key`; the scored square is the middle of the stored crop.
 
     rois  folder of the fold's ROI files, one per shard
     """
     places = {}
     for shard in sorted(set(shards)):
         file = rois / f"{shard}.parquet"
-        table = read_table(file, "rois", ["image_id", "side_px", "stored_side_px"])
+        table = read_table(file, "rois", ["image_id", "number", "side_px", "stored_side_px"])
         for row_group, roi in enumerate(table.to_pylist()):
             margin = (roi["stored_side_px"] - roi["side_px"]) // 2
-            places[roi["image_id"]] = Place(file, row_group, margin, margin)
+            places[roi_key(roi["image_id"], roi["number"])] = Place(file, row_group, margin, margin)
     return places
 
 

@@ -4,13 +4,16 @@ Source: Simonyan et al. 2014 (arXiv 1312.6034) for the map; Dahl et al. 2022 for
 1 % of pixels with the highest gradient magnitude.
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mammo_steps.core.geometry import InputFrame, roi_corner
 from mammo_steps.core.network import margins, normalised
 
 # How a COA is found: a part of the recipe of what is cut around it. A changed rule gets a new version.
@@ -101,3 +104,46 @@ def _pointing(top: Tensor) -> Attention:
     row, col = (by_row @ place) / n_top, (by_col @ place) / n_top
     squares = (by_row * (place - row[:, None]) ** 2 + by_col * (place - col[:, None]) ** 2).sum(dim=1)
     return Attention(row, col, top, (squares / n_top).sqrt())
+
+
+def further_coas(
+    top: Tensor, frame: InputFrame, first: tuple[float, float], n: int, side_px: int
+) -> list[tuple[float, float]]:
+    """Up to `n` COAs beside the first, in stored pixels; fewer where no top pixel is left.
+
+    Not of the paper, which has one ROI per image. Top pixels in the ROI of a COA are done with; the next COA is the
+    centroid of those in the square that holds most of the rest.
+
+    top      (s, s) bool: the map's top pixels
+    first    the first COA, in stored pixels
+    side_px  side of the ROIs in stored pixels
+    """
+    left = top.clone()
+    _clear_roi(left, frame, first, side_px)
+    side = min(top.shape[0], max(1, round(side_px * frame.canvas_px[0] / frame.stored_px[0])))
+    found: list[tuple[float, float]] = []
+    while len(found) < n and left.any():
+        row, col = densest_square(left, side)
+        held = left[row : row + side, col : col + side]
+        inner_row, inner_col = held.nonzero().double().mean(dim=0).tolist()
+        held.fill_(False)
+        found.append(frame.to_stored(row + inner_row, col + inner_col))
+        _clear_roi(left, frame, found[-1], side_px)
+    return found
+
+
+def densest_square(top: Tensor, side: int) -> tuple[int, int]:
+    """First (row, col) of the square inside (s, s) bool `top` that holds most of it; of equals the first."""
+    sums = F.pad(top.int().cumsum(dim=0, dtype=torch.int32).cumsum(dim=1, dtype=torch.int32), (1, 0, 1, 0))
+    held = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    row, col = divmod(int(held.argmax()), held.shape[1])
+    return row, col
+
+
+def _clear_roi(top: Tensor, frame: InputFrame, point: tuple[float, float], side_px: int) -> None:
+    """Take the pixels out of (s, s) `top` that lie in the ROI around a stored point."""
+    corner = roi_corner(*point, frame.stored_px, side_px)
+    first_row, first_col, end_row, end_col = (
+        max(0, math.ceil(edge)) for edge in frame.square_in_input(*corner, side_px)
+    )
+    top[first_row:end_row, first_col:end_col] = False

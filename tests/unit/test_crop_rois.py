@@ -18,7 +18,7 @@ def coa_row(image: dict[str, Any], row: float, col: float) -> dict[str, Any]:
     return {
         "image_id": image["image_id"], "patient_id": "p", "exam_id": "e", "laterality": "L", "view": "CC",
         "fold": 0, "role": "test", "margin": 0.0, "coa_row": row, "coa_col": col, "coa_fallback": False,
-        "top_outside_breast": 0.0, "top_spread_px": 0.0,
+        "further_coa_rows": [], "further_coa_cols": [], "top_outside_breast": 0.0, "top_spread_px": 0.0,
     }  # fmt: skip
 
 

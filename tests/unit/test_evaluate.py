@@ -116,6 +116,8 @@ def write_study(folder, exams):
             "coa_row": 150.0,
             "coa_col": 50.0,
             "coa_fallback": number == 0,
+            "further_coa_rows": [],
+            "further_coa_cols": [],
             "top_outside_breast": 0.25,
             "top_spread_px": 1.0,
         }

@@ -45,7 +45,6 @@ def located(precision: str) -> pd.DataFrame:
     settings = {
         "top_fraction": 0.01,
         "coas_per_image": 1,
-        "roi_side_px": 976,
         "batch_size": 16,
         "precision": "as_training",
         "negative_exams": 1,

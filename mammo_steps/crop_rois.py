@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow.compute as pc
 
-from mammo_steps.core.geometry import roi_corner
+from mammo_steps.core.geometry import RoiSize, roi_corner
 from mammo_steps.core.image_store import REMEDY, Pixels
 from mammo_steps.core.recipe import Recipe, check_follows, check_same
 from mammo_steps.core.steps import json_object, start_logging
@@ -33,13 +34,20 @@ ROI_RULES = {"version": 1, "pixels": "window, chest wall left", "outside": "shif
 @dataclass(frozen=True)
 class Settings:
     """side_px       side of the ROI in stored pixels (the paper: 976)
+    mm_per_px       the ROI is resized so that a pixel is so many mm wide: it shows `side_px` x `mm_per_px` mm of any
+                    breast then; None (the paper) = pixels as they are stored
     stored_to_side  side of the stored crop over that of the ROI, >= 1
     bits            8 or 16 bits per grey level
     """
 
     side_px: int
+    mm_per_px: float | None
     stored_to_side: float
     bits: int
+
+    @property
+    def size(self) -> RoiSize:
+        return RoiSize(self.side_px, self.mm_per_px)
 
     @property
     def margin_px(self) -> int:
@@ -65,26 +73,38 @@ def crop(
     return np.ascontiguousarray(square[:, ::-1]) if image["flipped"] else square
 
 
+def resized(square: Pixels, side_px: int) -> Pixels:
+    """The square at another side; mean over areas where it is shrunk, else bilinear."""
+    if square.shape[0] == side_px:
+        return square
+    how = cv2.INTER_AREA if square.shape[0] > side_px else cv2.INTER_LINEAR
+    return cv2.resize(square, (side_px, side_px), interpolation=how)
+
+
 def rois_of(
     tiles: TileReader, images: dict[str, dict[str, Any]], coas: list[dict[str, Any]], settings: Settings
 ) -> Iterator[dict[str, Any]]:
-    """Rows of the `rois` table, in the order of the COAs, of rows of `holistic_scores`."""
+    """Rows of the `rois` table, in the order of the COAs: rows of `holistic_scores`, with `pixel_spacing_mm`."""
     margin = settings.margin_px
     stored_side = settings.side_px + 2 * margin
     for coa in coas:
         image = images[coa["image_id"]]
         size = (image["height_px"], image["width_px"])
+        side = settings.size.stored_px(coa["pixel_spacing_mm"])
+        around = round(margin * side / settings.side_px)
         further = zip(coa["further_coa_rows"], coa["further_coa_cols"], strict=True)
         for number, point in enumerate([(coa["coa_row"], coa["coa_col"]), *further]):
-            row, col = roi_corner(*point, size, settings.side_px)
-            pixels = crop(tiles, image, (row - margin, col - margin), stored_side, settings.bits)
+            row, col = roi_corner(*point, size, side)
+            cut = crop(tiles, image, (row - around, col - around), side + 2 * around, settings.bits)
+            pixels = resized(cut, stored_side)
             yield {
                 "image_id": coa["image_id"],
                 "number": number,
                 "row_px": row,
                 "col_px": col,
-                "side_px": settings.side_px,
+                "side_px": side,
                 "stored_side_px": stored_side,
+                "margin_px": margin,
                 "bits": settings.bits,
                 "pixels": pixels.astype(pixels.dtype.newbyteorder("<")).tobytes(),
             }
@@ -95,7 +115,8 @@ def checked_recipe(coas: Path, shard_images: Path, tiles: Path, settings: Settin
     shard, found = recipe_of(shard_images), recipe_of(coas)
     check_same([shard, recipe_of(tiles)], "Run make_shards again for this shard")
     check_follows(found, shard, REMEDY)
-    return found.recipe.then("crop_rois", {**asdict(settings), "rules": ROI_RULES})
+    own = {key: value for key, value in asdict(settings).items() if (key, value) != ("mm_per_px", None)}
+    return found.recipe.then("crop_rois", {**own, "rules": ROI_RULES})
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -114,10 +135,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     images = {row["image_id"]: row for row in read_table(args.shard_images, "shard_images").to_pylist()}
     places = ["image_id", "coa_row", "coa_col", "further_coa_rows", "further_coa_cols"]
     table = read_table(args.coas, "holistic_scores", places)
-    cohort = read_table(args.images, "images", ["image_id", "shard"])
+    cohort = read_table(args.images, "images", ["image_id", "shard", "pixel_spacing_mm"])
     taken = cohort.filter(pc.equal(cohort["shard"], args.shard_images.parent.name))
-    here = pc.is_in(table["image_id"], value_set=taken["image_id"])
-    coas = table.filter(here).sort_by("image_id").to_pylist()
+    spacings = dict(zip(taken["image_id"].to_pylist(), taken["pixel_spacing_mm"].to_pylist(), strict=True))
+    here = table.filter(pc.is_in(table["image_id"], value_set=taken["image_id"])).sort_by("image_id")
+    coas = [{**row, "pixel_spacing_mm": spacings[row["image_id"]]} for row in here.to_pylist()]
     with TileReader(args.tiles) as tiles, RowGroupWriter(args.rois, "rois", "lz4", recipe) as writer:
         for roi in rois_of(tiles, images, coas, settings):
             writer.append(roi)

@@ -73,7 +73,11 @@ def tasks_of(chosen: pd.DataFrame, lists: Sequence[Path], archives: Sequence[Pat
             f"{missing} of {len(chosen)} sampled images are not in the shard lists: index and lists are of "
             "different runs; rerun index_archive"
         )
-    return [Task(i, s, paths[i]) for i, s in zip(chosen["image_id"], chosen["laterality"], strict=True)]
+    spacings = (None if pd.isna(mm) else float(mm) for mm in chosen["pixel_spacing_mm"])
+    return [
+        Task(i, side, paths[i], mm)
+        for i, side, mm in zip(chosen["image_id"], chosen["laterality"], spacings, strict=True)
+    ]
 
 
 def sample_of(files: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
@@ -102,8 +106,7 @@ def plan_of(dataset: str, settings: Settings) -> Plan:
     return Plan(
         read_pixels=getattr(module, "read_pixels", decoding.read_pixels),
         settings=ShardSettings(**settings.make_shards),
-        input_px=settings.input_px,
-        crop=settings.crop,
+        cut=settings.cut,
     )
 
 

@@ -23,6 +23,7 @@ from mammo_steps.core.crop_audit import CropAudit
 from mammo_steps.core.exam_aucs import POOLINGS, PROTOCOLS, TESTS, AucRow, Comparison, Rules, comparisons
 from mammo_steps.core.exam_scores import MODELS, NETWORKS, READERS, SCORED, Exams, read_exams
 from mammo_steps.core.files import write_text
+from mammo_steps.core.geometry import InputCut, RoiSize
 from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.image_store import ImageStore, holistic_places
 from mammo_steps.core.localisation import Case, Found, Lesion, case_of, localisation_rows, read_lesions
@@ -45,15 +46,14 @@ class Settings(Rules):
     """Beside the rules of the AUCs (`core.exam_aucs.Rules`):
 
     synthetic       the cohort is synthetic: say so
-    input_px, crop  side of the holistic model's input and how it is cut (`core.geometry.input_frame`)
-    roi_side_px     side of the ROI, stored pixels
+    input           how the holistic model's input is cut: side_px, crop, mm_per_px (`core.geometry.InputCut`)
+    roi             size of a ROI: side_px, mm_per_px (`core.geometry.RoiSize`)
     audit_per_size  of how many images of each size the crop audit measures the breast
     """
 
     synthetic: bool
-    input_px: int
-    crop: str
-    roi_side_px: int
+    input: Mapping[str, Any]
+    roi: Mapping[str, Any]
     audit_per_size: int
 
 
@@ -175,12 +175,13 @@ def look_at_images(
     images: pa.Table, shards: Path, lesions: Mapping[str, list[Lesion]], settings: Settings, seed: int
 ) -> tuple[dict[str, Case], list[dict[str, Any]]]:
     """Cases to localise, and the rows of the crop audit; reads the holistic images it needs, one by one."""
-    audit = CropAudit(settings.input_px, settings.crop, settings.audit_per_size)
+    cut, roi = InputCut(**settings.input), RoiSize(**settings.roi)
+    audit = CropAudit(cut, settings.audit_per_size)
     sizes = list(zip(images["height_px"].to_pylist(), images["width_px"].to_pylist(), strict=True))
     measured = audit.chosen(images["image_id"].to_pylist(), sizes, seed)
     wanted = pa.array(sorted(measured | set(lesions)), pa.string())
     rows = images.filter(pc.is_in(images["image_id"], wanted)).to_pylist()
-    store = ImageStore(holistic_places(rows, shards, settings.input_px, settings.crop))
+    store = ImageStore(holistic_places(rows, shards, cut))
     cases: dict[str, Case] = {}
     for image in sorted(rows, key=lambda row: (row["shard"], row["image_id"])):
         image_id = image["image_id"]
@@ -194,7 +195,7 @@ def look_at_images(
         if image_id in measured:
             audit.add_breast(image, mask)
         if positive and mask.any():
-            cases[image_id] = case_of(image, mask, settings.roi_side_px, malignant)
+            cases[image_id] = case_of(image, mask, roi.stored_px(image["pixel_spacing_mm"]), malignant)
     return cases, audit.rows()
 
 
@@ -242,7 +243,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         cases,
         places_found(args.coas, cases),
         places_found(args.untrained_coas, cases),
-        settings.roi_side_px,
     )
     evaluation = {
         "synthetic": settings.synthetic,

@@ -17,7 +17,7 @@ from mammo_steps.core.cohort import PLACE_COLUMNS
 from mammo_steps.core.compute import Compute
 from mammo_steps.core.files import replacing
 from mammo_steps.core.image_store import REMEDY, ImageStore, holistic_frame, holistic_places, roi_places
-from mammo_steps.core.network import load_network, read_facts, weights_recipe
+from mammo_steps.core.network import cut_of, load_network, read_facts, weights_recipe
 from mammo_steps.core.recipe import Marked, check_follows
 from mammo_steps.core.saliency import attend, saliency_maps
 from mammo_steps.core.steps import json_object, start_logging
@@ -62,10 +62,10 @@ class _Explainer:
         fold = f"fold{exam['fold']}"
         model = self.results / "holistic" / fold / "model.safetensors"
         facts = read_facts(model)
-        side = facts["input_px"]
+        cut = cut_of(facts)
         check_follows(self.scores, weights_recipe(model), REMEDY)
         network = load_network(model).requires_grad_(False).to(self.compute.torch_device)
-        store = ImageStore(holistic_places(images, self.shards, side, facts["crop"]), self.scores)
+        store = ImageStore(holistic_places(images, self.shards, cut), self.scores)
         rois = ImageStore(
             roi_places(self.results / "attention" / fold / "rois", (image["shard"] for image in images)),
             self.scores,
@@ -73,12 +73,12 @@ class _Explainer:
         corners = self._corners(fold, images)
         entries, arrays = [], {}
         ids = [image["image_id"] for image in images]
-        for (image_id,), grey in Loader(store, self.compute.torch_device, 1).scoring(ids, side, 1):
+        for (image_id,), grey in Loader(store, self.compute.torch_device, 1).scoring(ids, cut.side_px, 1):
             image = next(image for image in images if image["image_id"] == image_id)
             shown = (grey[0] * 255).round().byte().cpu().numpy()
             _, saliency = saliency_maps(network, grey)
             single = saliency[0].cpu().numpy()
-            frame = holistic_frame(image, side, facts["crop"])
+            frame = holistic_frame(image, cut)
             attention = attend(saliency, [frame.valid_box], top_fraction)
             row, col = attention.row.item(), attention.col.item()
             top, left, roi_side = corners[image_id]
@@ -96,7 +96,8 @@ class _Explainer:
                     "top_pixels": attention.top[0].nonzero().tolist(),
                 }
             )
-            roi = scored_square(rois.canvas(image_id), rois.places[image_id], roi_side)
+            picture, place = rois.canvas(image_id), rois.places[image_id]
+            roi = scored_square(picture, place, picture.shape[0] - 2 * place.top_px)
             arrays[f"{image_id}/input"] = shown
             arrays[f"{image_id}/saliency"] = single
             arrays[f"{image_id}/roi"] = roi if roi.dtype == np.uint8 else (roi >> 8).astype(np.uint8)

@@ -19,7 +19,12 @@ import pandas as pd
 from mammo_steps.core.cohort_settings import CohortSettings
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.duplicates import duplicate_reasons
-from mammo_steps.core.eligibility import exam_frame, exam_reasons, without_extra_images
+from mammo_steps.core.eligibility import (
+    exam_frame,
+    exam_reasons,
+    without_extra_images,
+    without_unknown_spacing,
+)
 from mammo_steps.core.files import write_json
 from mammo_steps.core.flow import check_sums, excluded_rows, flow_chart
 from mammo_steps.core.ids import Pseudonyms, read_key
@@ -198,6 +203,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     index = read_index(args.indexes)
     shards = shard_tables(index, args.shards)
     files = read_files(index, shards)
+    if settings.require_pixel_spacing:
+        files = without_unknown_spacing(files)
     log.info("%d files, %d labels", len(files), len(labels))
     exams = exam_frame(files, labels, settings.slots)
     exams["reason"] = exam_reasons(exams, settings.rules(bool(labels["follow_up_months"].notna().any())))

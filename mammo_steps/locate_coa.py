@@ -9,7 +9,7 @@ import argparse
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,17 @@ from tqdm import tqdm
 from mammo_steps.core.batches import Loader
 from mammo_steps.core.cohort import PLACE_COLUMNS, check_weights, fold_images, pool_of, validation_of
 from mammo_steps.core.compute import Compute, Job
-from mammo_steps.core.geometry import InputFrame
+from mammo_steps.core.geometry import InputFrame, RoiSize
 from mammo_steps.core.image_store import REMEDY, ImageStore, holistic_frame, holistic_places
 from mammo_steps.core.inference import flip_averaged
-from mammo_steps.core.network import NetworkSettings, load_network, read_facts, start_network, weights_recipe
+from mammo_steps.core.network import (
+    NetworkSettings,
+    cut_of,
+    load_network,
+    read_facts,
+    start_network,
+    weights_recipe,
+)
 from mammo_steps.core.recipe import Marked, check_follows
 from mammo_steps.core.saliency import COA_RULES, attend, further_coas, saliency_maps
 from mammo_steps.core.sampling import limited
@@ -38,7 +45,6 @@ log = logging.getLogger("locate_coa")
 class Settings:
     """top_fraction   share of the input's pixels whose centroid is the COA (the paper: 0.01)
     coas_per_image    at most (the paper: 1); see `core.saliency.further_coas`
-    roi_side_px       side of the ROIs in stored pixels; without meaning for one COA per image
     batch_size        images per pass
     precision         `fp32`, or `as_training`: that of `compute`
     negative_exams    from how many negative exams the fold's attention model may draw; null = all. Bounds the
@@ -48,7 +54,6 @@ class Settings:
 
     top_fraction: float
     coas_per_image: int
-    roi_side_px: int
     batch_size: int
     precision: str
     negative_exams: int | None
@@ -70,12 +75,17 @@ class _Locator:
     """A network and the frame it sees images in."""
 
     def __init__(
-        self, network: nn.Module, facts: dict[str, Any], weights: Marked, settings: Settings
+        self,
+        network: nn.Module,
+        facts: dict[str, Any],
+        weights: Marked,
+        settings: Settings,
+        roi: RoiSize | None,
     ) -> None:
         frozen = network.eval().requires_grad_(False)
         self.network = flip_averaged(frozen) if settings.test_time_flip else frozen
-        self.input_px, self.crop = facts["input_px"], facts["crop"]
-        self.weights, self.settings = weights, settings
+        self.cut = cut_of(facts)
+        self.weights, self.settings, self.roi = weights, settings, roi
 
     def locate(
         self, rows: list[dict[str, Any]], shards: Path, fold: int, compute: Compute, job: Job
@@ -86,15 +96,15 @@ class _Locator:
         ids = sorted(
             by_id, key=lambda i: (by_id[i]["shard"], i)
         )  # shard by shard, so that few files are open
-        store = ImageStore(holistic_places(rows, shards, self.input_px, self.crop), self.weights)
+        store = ImageStore(holistic_places(rows, shards, self.cut), self.weights)
         loader = Loader(store, compute.torch_device, job.loader_threads)
         found = []
         with tqdm(total=len(ids), unit="image", disable=None) as bar:
             for batch, grey, breast in loader.scoring_with_breasts(
-                ids, self.input_px, self.settings.batch_size
+                ids, self.cut.side_px, self.settings.batch_size
             ):
                 images = [by_id[image_id] for image_id in batch]
-                frames = [holistic_frame(image, self.input_px, self.crop) for image in images]
+                frames = [holistic_frame(image, self.cut) for image in images]
                 found += [
                     {**_who(image, fold), **place}
                     for image, place in zip(
@@ -132,14 +142,15 @@ class _Locator:
             _where(image, frame, values)
             for image, frame, values in zip(images, frames, table.tolist(), strict=True)
         ]
-        for place, top, frame in zip(found, attention.top, frames, strict=True):
-            if self.settings.coas_per_image > 1 and not place["coa_fallback"]:
-                self._add_further(place, top, frame)
+        if self.roi is not None:
+            for place, top, frame, image in zip(found, attention.top, frames, images, strict=True):
+                if not place["coa_fallback"]:
+                    self._add_further(place, top, frame, self.roi.stored_px(image["pixel_spacing_mm"]))
         return found
 
-    def _add_further(self, place: dict[str, Any], top: Tensor, frame: InputFrame) -> None:
+    def _add_further(self, place: dict[str, Any], top: Tensor, frame: InputFrame, side_px: int) -> None:
         first = place["coa_row"], place["coa_col"]
-        further = further_coas(top, frame, first, self.settings.coas_per_image - 1, self.settings.roi_side_px)
+        further = further_coas(top, frame, first, self.settings.coas_per_image - 1, side_px)
         place["further_coa_rows"] = [row for row, _ in further]
         place["further_coa_cols"] = [col for _, col in further]
 
@@ -182,6 +193,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", type=json_object, required=True)
     parser.add_argument("--compute", type=json_object, required=True)
     parser.add_argument("--job", type=json_object, required=True)
+    parser.add_argument("--roi", type=json_object, help="JSON: side_px, mm_per_px; for more COAs than one")
     parser.add_argument(
         "--untrained",
         action="store_true",
@@ -192,6 +204,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     start_logging()
 
     settings, compute = Settings(**args.settings), Compute(**args.compute)
+    if settings.coas_per_image > 1 and args.roi is None:
+        parser.error("coas_per_image > 1 needs --roi")
+    roi = RoiSize(**args.roi) if settings.coas_per_image > 1 else None
     compute.prepare()
     columns = ["exam_id", "laterality", "view", "target", "breast_col", *PLACE_COLUMNS]
     rows = fold_images(args.images, args.roles, args.fold, columns)
@@ -205,15 +220,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows = wanted_rows(rows, settings, args.seed, args.fold)
         network = load_network(args.model)
     log.info("fold %d: %d images on %s", args.fold, len(rows), compute.torch_device)
-    locator = _Locator(network, facts, weights, settings)
+    locator = _Locator(network, facts, weights, settings, roi)
     found = locator.locate(rows, args.shards, args.fold, compute, Job(**args.job))
     own: dict[str, Any] = {
         "top_fraction": settings.top_fraction,
         "test_time_flip": settings.test_time_flip,
         "rules": COA_RULES,
     }
-    if settings.coas_per_image > 1:
-        own |= {"coas_per_image": settings.coas_per_image, "roi_side_px": settings.roi_side_px}
+    if roi is not None:
+        own |= {"coas_per_image": settings.coas_per_image, "roi": asdict(roi)}
     write_rows(args.coas, "holistic_scores", found, weights.recipe.then("locate_coa", own))
     n_fallback = sum(row["coa_fallback"] for row in found)
     log.info(

@@ -18,6 +18,7 @@ from mammo_steps.core.cohort import (
 from mammo_steps.core.compute import Compute, Job
 from mammo_steps.core.fingerprint import code_fingerprint
 from mammo_steps.core.fit_settings import FitSettings
+from mammo_steps.core.geometry import InputCut
 from mammo_steps.core.image_store import ImageStore, holistic_places
 from mammo_steps.core.member import MEMBER_FLAGS, Member
 from mammo_steps.core.network import INPUT_RULES, NetworkSettings, start_network
@@ -29,27 +30,38 @@ from mammo_steps.core.task import Task
 
 @dataclass(frozen=True)
 class Settings:
-    """crop: how the scored square is cut, see `core.geometry.input_frame`."""
+    """crop, mm_per_px: how the scored square is cut, see `core.geometry.InputCut`."""
 
     network: NetworkSettings
     crop: str
+    mm_per_px: float | None
     fit: FitSettings
 
     @classmethod
-    def parse(cls, network: dict[str, Any], crop: str, fit: dict[str, Any]) -> Self:
+    def parse(cls, network: dict[str, Any], fit: dict[str, Any], **cut: Any) -> Self:
         augment = AugmentSettings(**fit["augment"])
-        return cls(NetworkSettings(**network), crop, FitSettings(**{**fit, "augment": augment}))
+        return cls(network=NetworkSettings(**network), fit=FitSettings(**{**fit, "augment": augment}), **cut)
+
+    @property
+    def cut(self) -> InputCut:
+        return InputCut(self.fit.input_px, self.crop, self.mm_per_px)
 
 
 def seen_images(rows: list[dict[str, Any]], shards: Path, settings: Settings, images: Marked) -> ImageStore:
     """The images that a fold learns from and chooses by; `images` is the table that lists them."""
     seen = [row for row in rows if row["role"] != "test" and row["target"] is not None]
-    return ImageStore(holistic_places(seen, shards, settings.fit.input_px, settings.crop), images)
+    return ImageStore(holistic_places(seen, shards, settings.cut), images)
 
 
 def input_recipe(images: Recipe, settings: Settings) -> Recipe:
     """What the network's pixels went through, from those of the images table on."""
-    own = {"crop": settings.crop, "fit": {"input_px": settings.fit.input_px}, "rules": INPUT_RULES}
+    own: dict[str, Any] = {
+        "crop": settings.crop,
+        "fit": {"input_px": settings.fit.input_px},
+        "rules": INPUT_RULES,
+    }
+    if settings.mm_per_px is not None:
+        own["mm_per_px"] = settings.mm_per_px
     return images.then("train_holistic", own)
 
 
@@ -72,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "backbone": settings.network.backbone,
         "input_px": settings.fit.input_px,
         "crop": settings.crop,
+        "mm_per_px": settings.mm_per_px,
         "fold": args.fold,
         "seed": args.seed,
         "women": women_learned_from(args.roles, args.fold),

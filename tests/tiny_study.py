@@ -40,6 +40,7 @@ HOLISTIC = json.dumps(
     {
         "network": {"backbone": "resnet10", "imagenet_weights": None, "imagenet_sha256": None},
         "crop": "centre",
+        "mm_per_px": None,
         "fit": FIT,
     }
 )
@@ -47,7 +48,6 @@ LOCATE = json.dumps(
     {
         "top_fraction": 0.01,
         "coas_per_image": 1,
-        "roi_side_px": 32,
         "batch_size": 8,
         "precision": "fp32",
         "negative_exams": None,
@@ -55,7 +55,7 @@ LOCATE = json.dumps(
     }
 )
 SCORE_ATTENTION = json.dumps({"batch_size": 8, "test_time_flip": False, "roi_pooling": "max"})
-ROIS = json.dumps({"side_px": 32, "stored_to_side": 1.4, "bits": 8})
+ROIS = json.dumps({"side_px": 32, "mm_per_px": None, "stored_to_side": 1.4, "bits": 8})
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def make_tiny_study(root: Path) -> TinyStudy:
     study = TinyStudy(root)
     list_settings = {
         "views": ["CC", "MLO"], "extra_images": "exclude", "age_range": None, "follow_up_months": None,
-        "interval_in_training": "negative", "prior_in_training": "leave_out",
+        "interval_in_training": "negative", "prior_in_training": "leave_out", "require_pixel_spacing": False,
     }  # fmt: skip
     list_images.main(
         ["--indexes", str(index), "--labels", str(labels), "--dataset", "own_archive", "--key", KEY]

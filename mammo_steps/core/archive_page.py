@@ -12,6 +12,7 @@ from mammo_steps.core.archive_checks import Headers, check_headers
 from mammo_steps.core.cohort_checks import Labelled, check_labelled, exam_properties
 from mammo_steps.core.eligibility import CANCER_FOUND
 from mammo_steps.core.fold_count import most_folds, per_fold
+from mammo_steps.core.geometry import InputCut
 from mammo_steps.core.header_cohort import HeaderCohort, exclusion_table, flow_boxes
 from mammo_steps.core.image_sample import sheet_images
 from mammo_steps.core.pixel_checks import check_pixels, decode_table, grey_table
@@ -34,7 +35,7 @@ class Settings:
     folds              number of folds
     prior              what a prior is in an AUC: negative or leave_out
     sampled_negatives  of the sampled protocol
-    input_px, crop     the network's input
+    input              the network's: side_px, crop, mm_per_px (`core.geometry.InputCut`)
     """
 
     study: str
@@ -45,12 +46,20 @@ class Settings:
     folds: int
     prior: str
     sampled_negatives: int
-    input_px: int
-    crop: str
+    input: Mapping[str, Any]
 
     @property
     def width_px(self) -> int:
         return int(self.make_shards["holistic_width_px"])
+
+    @property
+    def cut(self) -> InputCut:
+        return InputCut(**self.input)
+
+    @property
+    def resized_to(self) -> str:
+        mm = self.cut.mm_per_px
+        return f"{self.width_px} columns" if mm is None else f"{mm:g} mm per pixel"
 
 
 def rows_of(table: pd.DataFrame) -> dict[str, Any]:
@@ -116,7 +125,7 @@ def tables_of(archive: Archive, settings: Settings) -> dict[str, pd.DataFrame]:
     """The tables that the page and the CSV files have in common, by the CSV's name."""
     return {
         "machines": counted.machine_table(archive.files),
-        "sizes": counted.size_table(archive.files, settings.width_px, settings.input_px),
+        "sizes": counted.size_table(archive.files, settings.width_px, settings.cut),
         "syntaxes": counted.syntax_table(archive.files),
         "years": counted.year_table(archive.files),
     }

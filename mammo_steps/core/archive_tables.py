@@ -6,6 +6,7 @@
 import pandas as pd
 
 from mammo_steps.core.duplicates import duplicate_reasons
+from mammo_steps.core.geometry import InputCut
 from mammo_steps.core.reason_texts import REASON_TEXTS
 from mammo_steps.core.terms import Reason
 
@@ -92,15 +93,18 @@ def machine_table(files: pd.DataFrame) -> pd.DataFrame:
     return _counted(files[files["vendor"].notna()], MACHINE, words)
 
 
-def size_table(files: pd.DataFrame, expected_width_px: int, input_px: int) -> pd.DataFrame:
-    """Matrix x spacing of the images with the holistic image's height and the share of rows a crop keeps."""
+def size_table(files: pd.DataFrame, expected_width_px: int, cut: InputCut) -> pd.DataFrame:
+    """Matrix x spacing of the images with the resized image's height and the share of rows a crop keeps."""
     known = files[files["width_px"].notna()]
     known = known.assign(spacing_mm=known["pixel_spacing_mm"].round(4))
     table = _counted(known, ["height_px", "width_px", "spacing_mm"], [])
     table = table.astype({"height_px": "int64", "width_px": "int64"})
-    height = (table["height_px"] * expected_width_px / table["width_px"]).round().clip(lower=1)
+    height = table["height_px"] * expected_width_px / table["width_px"]
+    if cut.mm_per_px is not None:
+        height = (table["height_px"] * table["spacing_mm"] / cut.mm_per_px).fillna(height)
+    height = height.round().clip(lower=1)
     table["holistic_height_px"] = height.astype("int64")
-    table["rows_in_crop"] = (input_px / height).clip(upper=1.0)
+    table["rows_in_crop"] = (cut.side_px / height).clip(upper=1.0)
     return table
 
 

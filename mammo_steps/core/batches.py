@@ -22,11 +22,12 @@ Read = TypeVar("Read")
 
 
 def scaled(canvas: Pixels, place: Place) -> Pixels:
-    """The picture, shrunk where the crop is `pad_to_fit`."""
+    """The picture at the size in which it is cut, see `core.geometry.InputCut`."""
     if place.canvas_px is None or place.canvas_px == canvas.shape:
         return canvas
     h, w = place.canvas_px
-    return cv2.resize(canvas, (w, h), interpolation=cv2.INTER_AREA)
+    how = cv2.INTER_AREA if h < canvas.shape[0] else cv2.INTER_LINEAR
+    return cv2.resize(canvas, (w, h), interpolation=how)
 
 
 def scored_square(canvas: Pixels, place: Place, side_px: int) -> Pixels:

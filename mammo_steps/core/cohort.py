@@ -12,7 +12,7 @@ from mammo_steps.core.tables import read_table
 from mammo_steps.core.terms import Role
 
 PLACE_COLUMNS = (
-    "shard", "height_px", "width_px", "flipped", "breast_row",
+    "shard", "height_px", "width_px", "pixel_spacing_mm", "flipped", "breast_row",
     "holistic_row_group", "holistic_height_px", "holistic_width_px",
 )  # fmt: skip
 

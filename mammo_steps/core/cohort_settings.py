@@ -21,6 +21,7 @@ class CohortSettings:
                           label table without follow-up is taken at its word
     interval_in_training  "negative" (the paper) or "leave_out"
     prior_in_training     the same for exams before a later cancer
+    require_pixel_spacing images without pixel spacing are left out; `mm_per_px` of later steps needs it
     """
 
     views: Sequence[str]
@@ -29,6 +30,7 @@ class CohortSettings:
     follow_up_months: float | None
     interval_in_training: str
     prior_in_training: str
+    require_pixel_spacing: bool
 
     def __post_init__(self) -> None:
         if self.extra_images not in ("exclude", "best"):

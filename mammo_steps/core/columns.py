@@ -214,10 +214,11 @@ TABLES: dict[str, dict[str, Column]] = {
         "number": Column("int16", "0: around the image's COA; 1, 2, ...: around its further ones"),
         "row_px": Column("int32", "first row of the ROI in the stored matrix; the stored crop is wider"),
         "col_px": Column("int32", "first column of the ROI in the stored matrix"),
-        "side_px": Column("int32", "side of the ROI"),
+        "side_px": Column("int32", "side of the ROI in the stored matrix"),
         "stored_side_px": Column(
             "int32", "side of the crop in `pixels`: the ROI and a margin of real pixels"
         ),
+        "margin_px": Column("int32", "of the crop in `pixels`, on each side of the ROI"),
         "bits": Column("int8", "8 or 16"),
         "pixels": Column("binary", "row-major grey levels, chest wall left, 0 outside the image"),
     },

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo_steps.core.geometry import InputFrame
+from mammo_steps.core.geometry import InputCut, InputFrame
 from mammo_steps.core.image_store import holistic_frame
 from mammo_steps.core.localisation import Lesion, mask_points
 from mammo_steps.core.randomness import ordered
@@ -35,8 +35,8 @@ def _inside(frame: InputFrame, rows: Iterable[float], cols: Iterable[float]) -> 
 class CropAudit:
     """Counts, image by image. `per_size`: of how many images of each size the breast is measured."""
 
-    def __init__(self, side_px: int, crop: str, per_size: int) -> None:
-        self.side_px, self.crop, self.per_size = side_px, crop, per_size
+    def __init__(self, cut: InputCut, per_size: int) -> None:
+        self.cut, self.per_size = cut, per_size
         self._n_images: dict[Size, int] = defaultdict(int)
         self._breast: dict[Size, list[tuple[int, int]]] = defaultdict(list)  # (all, outside) mask pixels
         self._lesions: dict[Size, list[bool]] = defaultdict(list)  # outside?
@@ -53,14 +53,14 @@ class CropAudit:
     def add_breast(self, image: Mapping[str, Any], mask: NDArray[np.bool_]) -> None:
         """image: a row of the `images` table; mask (h, w): the breast in its holistic image."""
         size = (image["height_px"], image["width_px"])
-        frame = holistic_frame(dict(image), self.side_px, self.crop)
+        frame = holistic_frame(image, self.cut)
         in_rows, in_cols = _inside(frame, *mask_points(mask, size, image["flipped"]))
         n_all, n_inside = int(mask.sum()), int(mask[in_rows][:, in_cols].sum())
         self._breast[size].append((n_all, n_all - n_inside))
 
     def add_lesions(self, image: Mapping[str, Any], lesions: Sequence[Lesion]) -> None:
         """lesions: all known ones of the image, malignant or not."""
-        frame = holistic_frame(dict(image), self.side_px, self.crop)
+        frame = holistic_frame(image, self.cut)
         for lesion in lesions:
             in_rows, in_cols = _inside(frame, [lesion.row], [lesion.col])
             self._lesions[image["height_px"], image["width_px"]].append(not (in_rows[0] and in_cols[0]))

@@ -70,6 +70,12 @@ def without_extra_images(files: pd.DataFrame, exams: pd.DataFrame, slots: Sequen
     return files.assign(reason=files["reason"].mask(files.index.isin(extra), Reason.EXTRA_IMAGES.value))
 
 
+def without_unknown_spacing(files: pd.DataFrame) -> pd.DataFrame:
+    """The files with those that could be used but have no pixel spacing out."""
+    out = files["reason"].isna() & files["pixel_spacing_mm"].isna()
+    return files.assign(reason=files["reason"].mask(out, Reason.NO_PIXEL_SPACING.value))
+
+
 def exam_frame(files: pd.DataFrame, labels: pd.DataFrame, slots: Sequence[str]) -> pd.DataFrame:
     """One row per exam that has a label or a usable image, index exam_id.
 

@@ -10,7 +10,7 @@ import numpy as np
 from mammo_steps.core.breast import breast_mask
 from mammo_steps.core.contact_sheet import as_seen, as_stored, jpeg_uri
 from mammo_steps.core.exclusions import ExclusionError
-from mammo_steps.core.geometry import input_frame
+from mammo_steps.core.geometry import InputCut
 from mammo_steps.core.preparing import Listed, Prepared, ReadPixels, ShardSettings, prepare
 from mammo_steps.core.terms import Reason
 
@@ -21,8 +21,7 @@ class Plan:
 
     read_pixels: ReadPixels
     settings: ShardSettings
-    input_px: int
-    crop: str
+    cut: InputCut
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class Task:
     image_id: str
     laterality: str
     path: Path
+    spacing_mm: float | None
 
 
 NUMBERS = ("mean_grey", "breast_share", "decode_s", "total_s")
@@ -54,16 +54,17 @@ def examine(task: Task, plan: Plan) -> dict[str, Any]:
     found["before"] = jpeg_uri(as_stored(stored))
     if prepared.row.get("reason") is not None:
         return found | {"reason": str(prepared.row["reason"]), "detail": prepared.row.get("detail")}
-    return found | _seen(prepared, plan)
+    return found | _seen(prepared, plan, task.spacing_mm)
 
 
-def _seen(prepared: Prepared, plan: Plan) -> dict[str, Any]:
+def _seen(prepared: Prepared, plan: Plan, spacing_mm: float | None) -> dict[str, Any]:
     row, bits = prepared.row, plan.settings.holistic_bits
     size = (row["holistic_height_px"], row["holistic_width_px"])
     grey = np.frombuffer(prepared.holistic, "u1" if bits == 8 else "<u2").reshape(size)
     mask = breast_mask(grey)
     stored_px = (row["height_px"], row["width_px"])
-    frame = input_frame(stored_px, size, row["flipped"], plan.input_px, plan.crop, row["breast_row"])
+    cut = plan.cut if spacing_mm else replace(plan.cut, mm_per_px=None)
+    frame = cut.frame(stored_px, size, row["flipped"], row["breast_row"], spacing_mm)
     inside = grey[mask] if mask.any() else grey
     conflict, drop = bool(row["orientation_conflict"]), plan.settings.orientation_conflict == "exclude"
     return {

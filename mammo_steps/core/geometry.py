@@ -61,31 +61,73 @@ class InputFrame:
         )
 
 
-def input_frame(
-    stored_px: tuple[int, int],
-    holistic_px: tuple[int, int],
-    flipped: bool,
-    side_px: int,
-    crop: str,
-    breast_row: float,
-) -> InputFrame:
-    """The evaluation crop of a holistic image of (H, W) `holistic_px`.
+@dataclass(frozen=True)
+class InputCut:
+    """How the network's square is cut from a holistic image when it is scored.
 
-    crop  `centre` (the paper): middle rows and columns; `breast_centred`: rows around the breast's centroid
-          (`breast_row`, stored pixels), kept inside the image; `pad_to_fit`: the whole image, shrunk where it
-          is larger than the square.
+    side_px    side of the square
+    crop       `centre` (the paper): middle rows; `breast_centred`: rows around the breast's centroid, kept inside the
+               image; `pad_to_fit`: the whole image, shrunk where it is larger than the square, in its middle
+    mm_per_px  the image is resized first, so that a pixel is so many mm wide; None (the paper) = as it is stored
+
+    Columns count from the chest wall, which lies on the left.
     """
-    if crop not in CROPS:
-        raise ValueError(f"crop is {crop!r}, wanted one of {CROPS}")
-    h, w = holistic_px
-    if crop == "pad_to_fit" and max(h, w) > side_px:
-        scale = side_px / max(h, w)
-        h, w = max(1, round(h * scale)), max(1, round(w * scale))
-    top, left = (h - side_px) // 2, (w - side_px) // 2
-    if crop == "breast_centred" and h > side_px:
-        centre = (breast_row + 0.5) * h / stored_px[0]
-        top = min(max(0, round(centre - side_px / 2)), h - side_px)
-    return InputFrame(stored_px, (h, w), flipped, side_px, top, left)
+
+    side_px: int
+    crop: str
+    mm_per_px: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.crop not in CROPS:
+            raise ValueError(f"crop is {self.crop!r}, wanted one of {CROPS}")
+
+    def frame(
+        self,
+        stored_px: tuple[int, int],
+        holistic_px: tuple[int, int],
+        flipped: bool,
+        breast_row: float,
+        spacing_mm: float | None = None,
+    ) -> InputFrame:
+        """The frame of one image.
+
+        stored_px, holistic_px  (H, W) of the stored matrix and of the holistic image
+        flipped                 the holistic image is the mirror image of the stored matrix
+        breast_row              row of the breast's centroid in the stored matrix
+        spacing_mm              of the stored matrix; only mm_per_px needs it
+        """
+        side = self.side_px
+        h, w = holistic_px
+        if self.mm_per_px is not None:
+            if spacing_mm is None:
+                raise ValueError("an image without pixel spacing cannot be resized to mm_per_px")
+            h, w = (max(1, round(n * spacing_mm / self.mm_per_px)) for n in stored_px)
+        if self.crop == "pad_to_fit":
+            if max(h, w) > side:
+                scale = side / max(h, w)
+                h, w = max(1, round(h * scale)), max(1, round(w * scale))
+            return InputFrame(stored_px, (h, w), flipped, side, (h - side) // 2, (w - side) // 2)
+        top = (h - side) // 2
+        if self.crop == "breast_centred" and h > side:
+            centre = (breast_row + 0.5) * h / stored_px[0]
+            top = min(max(0, round(centre - side / 2)), h - side)
+        return InputFrame(stored_px, (h, w), flipped, side, top, 0)
+
+
+@dataclass(frozen=True)
+class RoiSize:
+    """Side of a ROI: `side_px` pixels of the stored matrix, or, with `mm_per_px`, of pixels of that width."""
+
+    side_px: int
+    mm_per_px: float | None = None
+
+    def stored_px(self, spacing_mm: float | None) -> int:
+        """The side in pixels of a stored matrix; ValueError where the spacing is needed and not known."""
+        if self.mm_per_px is None:
+            return self.side_px
+        if spacing_mm is None:
+            raise ValueError("a ROI of mm_per_px cannot be cut from an image without pixel spacing")
+        return max(1, round(self.side_px * self.mm_per_px / spacing_mm))
 
 
 def roi_corner(row: float, col: float, image_px: tuple[int, int], side_px: int) -> tuple[int, int]:

@@ -6,7 +6,13 @@ from typing import Any
 import pandas as pd
 
 from mammo_steps.core.cohort_settings import CohortSettings
-from mammo_steps.core.eligibility import ORDER, exam_frame, exam_reasons, without_extra_images
+from mammo_steps.core.eligibility import (
+    ORDER,
+    exam_frame,
+    exam_reasons,
+    without_extra_images,
+    without_unknown_spacing,
+)
 from mammo_steps.core.flow import EXAM_IS_OUT, STEPS, excluded_rows, flow_chart
 from mammo_steps.core.terms import Outcome, Reason
 
@@ -41,6 +47,8 @@ def stand_in_labels(files: pd.DataFrame) -> pd.DataFrame:
 
 def header_cohort(files: pd.DataFrame, labels: pd.DataFrame | None, settings: CohortSettings) -> HeaderCohort:
     """files: core.archive_tables; labels: index exam_id, None = there are none, and then outcomes are null."""
+    if settings.require_pixel_spacing:
+        files = without_unknown_spacing(files)
     given = stand_in_labels(files) if labels is None else labels
     exams = exam_frame(files, given, settings.slots)
     exams["reason"] = exam_reasons(exams, settings.rules(bool(given["follow_up_months"].notna().any())))

@@ -1,7 +1,7 @@
 """Reading single images out of shards: one row group is one image."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mammo_steps.core.geometry import InputFrame, input_frame
+from mammo_steps.core.geometry import InputCut, InputFrame
 from mammo_steps.core.recipe import Marked, check_follows, check_same
 from mammo_steps.core.tables import RowGroups, read_table, recipe_of
 
@@ -27,7 +27,7 @@ class Place:
 
     file, row_group    the Parquet file and the image's row group in it
     top_px, left_px    first row and column of the scored square; negative = padding before the image
-    canvas_px          (H, W) to which the picture is shrunk before it is cut; None = as it is
+    canvas_px          (H, W) to which the picture is resized before it is cut; None = as it is
     """
 
     file: Path
@@ -103,23 +103,22 @@ def canvas_of(row: pa.Table) -> Pixels:
     return pixels.reshape(h, w)
 
 
-def holistic_frame(image: dict[str, Any], side_px: int, crop: str) -> InputFrame:
+def holistic_frame(image: Mapping[str, Any], cut: InputCut) -> InputFrame:
     """The scoring frame of a row of the `images` table."""
-    return input_frame(
+    return cut.frame(
         stored_px=(image["height_px"], image["width_px"]),
         holistic_px=(image["holistic_height_px"], image["holistic_width_px"]),
         flipped=image["flipped"],
-        side_px=side_px,
-        crop=crop,
         breast_row=image["breast_row"],
+        spacing_mm=image["pixel_spacing_mm"],
     )
 
 
-def holistic_places(images: list[dict[str, Any]], shards: Path, side_px: int, crop: str) -> dict[str, Place]:
+def holistic_places(images: list[dict[str, Any]], shards: Path, cut: InputCut) -> dict[str, Place]:
     """Places of the holistic images; `shards` is the folder of all shards."""
     places = {}
     for image in images:
-        frame = holistic_frame(image, side_px, crop)
+        frame = holistic_frame(image, cut)
         file = shards / image["shard"] / "holistic.parquet"
         places[image["image_id"]] = Place(
             file, image["holistic_row_group"], frame.top_px, frame.left_px, frame.canvas_px
@@ -135,10 +134,10 @@ def roi_places(rois: Path, shards: Iterable[str]) -> dict[str, Place]:
     places = {}
     for shard in sorted(set(shards)):
         file = rois / f"{shard}.parquet"
-        table = read_table(file, "rois", ["image_id", "number", "side_px", "stored_side_px"])
+        table = read_table(file, "rois", ["image_id", "number", "margin_px"])
         for row_group, roi in enumerate(table.to_pylist()):
-            margin = (roi["stored_side_px"] - roi["side_px"]) // 2
-            places[roi_key(roi["image_id"], roi["number"])] = Place(file, row_group, margin, margin)
+            key, margin = roi_key(roi["image_id"], roi["number"]), roi["margin_px"]
+            places[key] = Place(file, row_group, margin, margin)
     return places
 
 

@@ -120,10 +120,12 @@ def chance_in_breast(
 class Case:
     """A positive image whose malignant lesions are known.
 
+    roi_px  side of the image's ROIs
     chance  lesion type (and "all") -> chance of a ROI centred at a random breast pixel to hold one
     """
 
     image_px: tuple[int, int]
+    roi_px: int
     lesions: Sequence[Lesion]
     breast_area_px: int
     centroid: tuple[float, float]
@@ -141,7 +143,7 @@ def case_of(image: Mapping[str, Any], mask: Mask, side_px: int, lesions: Sequenc
         wanted = [lesion for lesion in lesions if name in (ALL_TYPES, lesion.lesion_type)]
         chance[name] = chance_in_breast(mask, image_px, image["flipped"], side_px, wanted)
     centroid = (image["breast_row"], image["breast_col"])
-    return Case(image_px, lesions, image["breast_area_px"], centroid, chance)
+    return Case(image_px, side_px, lesions, image["breast_area_px"], centroid, chance)
 
 
 class Found(NamedTuple):
@@ -154,14 +156,14 @@ class Found(NamedTuple):
 
 
 def _hit_shares(
-    cases: Mapping[str, Case], found: Iterable[Found], lesion_type: str, side_px: int
+    cases: Mapping[str, Case], found: Iterable[Found], lesion_type: str
 ) -> dict[str, dict[str, float]]:
     """role -> image -> share of the networks whose ROI holds the lesion (a train image has several)."""
     hits: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for place in found:
         case = cases.get(place.image_id)
         if case and case.of_type(lesion_type):
-            hit = roi_holds((place.row, place.col), case.image_px, side_px, case.of_type(lesion_type))
+            hit = roi_holds((place.row, place.col), case.image_px, case.roi_px, case.of_type(lesion_type))
             hits[place.role][place.image_id].append(hit)
     return {
         role: {image: float(np.mean(each)) for image, each in images.items()} for role, images in hits.items()
@@ -169,7 +171,7 @@ def _hit_shares(
 
 
 def localisation_rows(
-    cases: Mapping[str, Case], coas: Sequence[Found], untrained: Sequence[Found], side_px: int
+    cases: Mapping[str, Case], coas: Sequence[Found], untrained: Sequence[Found]
 ) -> list[dict[str, Any]]:
     """Rows of localisation.csv: locator x role x lesion type.
 
@@ -179,22 +181,24 @@ def localisation_rows(
     rows = []
     types = [ALL_TYPES, *sorted({lesion.lesion_type for case in cases.values() for lesion in case.lesions})]
     for lesion_type in types:
-        by_role = _hit_shares(cases, coas, lesion_type, side_px)
-        by_untrained = _hit_shares(cases, untrained, lesion_type, side_px)
+        by_role = _hit_shares(cases, coas, lesion_type)
+        by_untrained = _hit_shares(cases, untrained, lesion_type)
         for role in by_role:
             images = {image: cases[image] for image in by_role[role]}
             shares = {
                 "coa": by_role[role],
                 "random_in_breast": {image: case.chance[lesion_type] for image, case in images.items()},
                 "breast_centroid": {
-                    image: float(roi_holds(case.centroid, case.image_px, side_px, case.of_type(lesion_type)))
+                    image: float(
+                        roi_holds(case.centroid, case.image_px, case.roi_px, case.of_type(lesion_type))
+                    )
                     for image, case in images.items()
                 },
                 "untrained_coa": by_untrained.get(role, {}),
             }
             for locator, hits in shares.items():
                 if hits:
-                    rows.append(_row((locator, role, lesion_type), hits, cases, side_px))
+                    rows.append(_row((locator, role, lesion_type), hits, cases))
     roles = ("test", "validation", "train")
     return sorted(
         rows,
@@ -206,11 +210,10 @@ def localisation_rows(
     )
 
 
-def _row(
-    who: tuple[str, str, str], hits: Mapping[str, float], cases: Mapping[str, Case], side_px: int
-) -> dict[str, Any]:
+def _row(who: tuple[str, str, str], hits: Mapping[str, float], cases: Mapping[str, Case]) -> dict[str, Any]:
     """who: locator, role, lesion type; hits: image -> share or chance."""
     n, n_hit = len(hits), float(sum(hits[image] for image in sorted(hits)))
     low, high = wilson(n_hit, n)
-    area = float(np.median([cases[image].breast_area_px for image in hits]))
-    return dict(zip(COLUMNS, (*who, n, n_hit, n_hit / n, low, high, side_px**2 / area), strict=True))
+    breast = float(np.median([cases[image].breast_area_px for image in hits]))
+    roi = float(np.median([cases[image].roi_px ** 2 for image in hits]))
+    return dict(zip(COLUMNS, (*who, n, n_hit, n_hit / n, low, high, roi / breast), strict=True))

@@ -1,6 +1,7 @@
 """The classifier: grey levels in, two logits out; what it starts from, and its weight files."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from mammo_steps.core.backbones import build_network
 from mammo_steps.core.files import replacing
+from mammo_steps.core.geometry import InputCut
 from mammo_steps.core.imagenet import load_imagenet
 from mammo_steps.core.recipe import Marked
 from mammo_steps.core.tensors import digest_of, fill
@@ -108,10 +110,15 @@ def load_network(path: Path) -> nn.Module:
     return network.eval()
 
 
+def cut_of(facts: Mapping[str, Any]) -> InputCut:
+    """How the square that a holistic network takes is cut, from its weights' header."""
+    return InputCut(facts["input_px"], facts["crop"], facts["mm_per_px"])
+
+
 def _check_facts(facts: dict[str, Any], path: Path) -> None:
     wanted = ["classes", "backbone", "input_px", "tensors_sha256"]
     if facts.get("model") == "holistic":
-        wanted.append("crop")
+        wanted += ["crop", "mm_per_px"]
     missing = [name for name in wanted if name not in facts]
     if missing:
         raise ValueError(f"{path}: its header does not say {', '.join(missing)}: {_ANEW}")

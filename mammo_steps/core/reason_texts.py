@@ -99,6 +99,10 @@ REASON_TEXTS = {
     Reason.NO_BREAST: ReasonText(
         "No breast was found in the picture.", "Look at some of them; tell us if a breast is there."
     ),
+    Reason.NO_PIXEL_SPACING: ReasonText(
+        "The header gives no pixel spacing, and the study wants one of every image.",
+        "list_images.require_pixel_spacing: false takes them; mm_per_px cannot be used then.",
+    ),
     Reason.ORIENTATION_CONFLICT: ReasonText(
         "The breast lies on the other side than the header says.",
         "Look at them: the side in the header may be wrong. make_shards.settings.orientation_conflict can keep them.",

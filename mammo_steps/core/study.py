@@ -165,7 +165,15 @@ def _check_sizes(config: dict[str, Any]) -> None:
         ("make_shards.settings.holistic_width_px", "train_holistic.fit.input_px"),
         ("crop_rois.side_px", "train_attention.fit.input_px"),
     )
+    scaled = [key for key in ("train_holistic", "crop_rois") if config[key]["mm_per_px"] is not None]
+    if scaled and not config["list_images"]["require_pixel_spacing"]:
+        raise StudyError(
+            f"config key `{scaled[0]}.mm_per_px` needs the pixel spacing of every image: set "
+            "list_images.require_pixel_spacing: true, and images without it are left out with a reason"
+        )
     for made, seen in pairs:
+        if made.startswith("make_shards") and config["train_holistic"]["mm_per_px"] is not None:
+            continue  # then images of any width are cut or padded away from the chest wall
         sizes = []
         for path in (made, seen):
             value: Any = config

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     UNDECODABLE = "undecodable"
     CONSTANT_IMAGE = "constant_image"
     NO_BREAST = "no_breast"
+    NO_PIXEL_SPACING = "no_pixel_spacing"
     ORIENTATION_CONFLICT = "orientation_conflict"
     # an exam
     INCOMPLETE_EXAM = "incomplete_exam"

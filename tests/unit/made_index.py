@@ -20,6 +20,7 @@ def cohort_settings(**changes: Any) -> CohortSettings:
         "follow_up_months": 24,
         "interval_in_training": "negative",
         "prior_in_training": "leave_out",
+        "require_pixel_spacing": False,
     }
     return CohortSettings(**(first | changes))
 

@@ -22,6 +22,7 @@ SETTINGS: dict[str, Any] = {
     "follow_up_months": None,
     "interval_in_training": "negative",
     "prior_in_training": "leave_out",
+    "require_pixel_spacing": False,
 }
 FOUR = ("L-CC", "L-MLO", "R-CC", "R-MLO")
 Row = dict[str, Any]

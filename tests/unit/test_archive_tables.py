@@ -10,6 +10,7 @@ from mammo_steps.core.archive_tables import (
     syntax_table,
     year_table,
 )
+from mammo_steps.core.geometry import InputCut
 from mammo_steps.core.reason_texts import REASON_TEXTS, UNDEFINED_TEXTS
 from mammo_steps.core.terms import Reason, Undefined
 
@@ -51,7 +52,7 @@ def test_sizes_come_with_the_share_of_rows_that_a_centre_crop_keeps() -> None:
     files = files_of(
         exam_rows("a"), exam_rows("b", ("L-CC",), height_px=2340, width_px=940, pixel_spacing_mm=None)
     )
-    table = size_table(files, 976, 976).set_index("width_px")
+    table = size_table(files, 976, InputCut(976, "centre")).set_index("width_px")
     assert table.loc[2000, "holistic_height_px"] == 1464 and table.loc[2000, "rows_in_crop"] == 976 / 1464
     assert table.loc[940, "holistic_height_px"] == 2430  # 2340 x 976 / 940 = 2429.6
     assert abs(table.loc[940, "rows_in_crop"] - 0.40) < 0.005  # the paper's 40 %

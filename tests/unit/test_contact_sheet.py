@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from mammo_steps.core.contact_sheet import HEIGHT_PX, as_seen, as_stored, jpeg_uri
 from mammo_steps.core.examination import Plan, Task, examine
 from mammo_steps.core.exclusions import ExclusionError
-from mammo_steps.core.geometry import input_frame
+from mammo_steps.core.geometry import InputCut
 from mammo_steps.core.image_sample import sampled_images, sheet_images
 from mammo_steps.core.preparing import ShardSettings
 from mammo_steps.core.terms import Reason
@@ -47,14 +47,14 @@ def test_the_stored_matrix_runs_from_its_smallest_value_to_its_largest() -> None
 
 def test_rows_outside_the_crop_are_dimmed_and_its_edges_drawn() -> None:
     grey = np.full((200, 100), 200, np.uint8)
-    frame = input_frame((200, 100), (200, 100), False, 100, "centre", 0.0)
+    frame = InputCut(100, "centre").frame((200, 100), (200, 100), False, 0.0)
     picture = as_seen(grey, np.zeros((200, 100), bool), frame)
     assert picture[10, 50].tolist() == [90, 90, 90] and picture[100, 50].tolist() == [200, 200, 200]
     assert picture[50, 50].tolist() == picture[149, 50].tolist() == [86, 180, 233]
 
 
 def test_nothing_is_dimmed_where_the_whole_image_is_padded() -> None:
-    frame = input_frame((200, 100), (200, 100), False, 100, "pad_to_fit", 0.0)
+    frame = InputCut(100, "pad_to_fit").frame((200, 100), (200, 100), False, 0.0)
     picture = as_seen(np.full((200, 100), 200, np.uint8), np.zeros((200, 100), bool), frame)
     assert (picture == 200).all()
 
@@ -62,7 +62,7 @@ def test_nothing_is_dimmed_where_the_whole_image_is_padded() -> None:
 def test_the_breasts_outline_is_drawn_also_on_16_bits() -> None:
     mask = np.zeros((100, 100), bool)
     mask[20:80, :50] = True
-    frame = input_frame((100, 100), (100, 100), False, 100, "centre", 0.0)
+    frame = InputCut(100, "centre").frame((100, 100), (100, 100), False, 0.0)
     picture = as_seen(np.full((100, 100), 256 * 7, np.uint16), mask, frame)
     assert picture[20, 25].tolist() == [230, 159, 0] and picture[50, 25].tolist() == [7, 7, 7]
 
@@ -103,8 +103,8 @@ def stored_image(path: Path) -> tuple[np.ndarray[Any, Any], Dataset]:
 
 
 def examined(name: str = "fine", laterality: str = "L", **changes: Any) -> dict[str, Any]:
-    plan = Plan(stored_image, ShardSettings(**(SETTINGS | changes)), 80, "centre")
-    return examine(Task("i1", laterality, Path("archive", name)), plan)
+    plan = Plan(stored_image, ShardSettings(**(SETTINGS | changes)), InputCut(80, "centre"))
+    return examine(Task("i1", laterality, Path("archive", name), None), plan)
 
 
 def test_an_image_is_measured_and_shown_before_and_after() -> None:

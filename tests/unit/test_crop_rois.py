@@ -79,7 +79,7 @@ def test_at_a_corner_the_roi_stays_inside_and_its_margin_is_background(
 
 
 def test_an_image_smaller_than_the_roi_is_padded_evenly(tiny_study: TinyStudy, tmp_path: Path) -> None:
-    settings = '{"side_px": 200, "stored_to_side": 1.0, "bits": 16}'
+    settings = '{"side_px": 200, "mm_per_px": null, "stored_to_side": 1.0, "bits": 16}'
     images, (roi,), (matrix,) = cut(tiny_study, tmp_path, [(80.0, 64.0)], settings)
     height, width = images[0]["height_px"], images[0]["width_px"]
     assert roi["row_px"][0].as_py() == (height - 200) // 2 and roi["col_px"][0].as_py() == (width - 200) // 2

@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
     "doctor": {"sample_images": 20, "sheet_images": 8},
     "list_images": {
         "views": ["CC", "MLO"], "extra_images": "exclude", "age_range": None, "follow_up_months": 24,
-        "interval_in_training": "negative", "prior_in_training": "leave_out",
+        "interval_in_training": "negative", "prior_in_training": "leave_out", "require_pixel_spacing": False,
     },
     "make_shards": {
         "holistic_width_px": 32, "holistic_bits": 8, "tile_side_px": 64, "orientation_conflict": "exclude",
@@ -32,8 +32,7 @@ SETTINGS: dict[str, Any] = {
     "folds": 3,
     "prior": "negative",
     "sampled_negatives": 5000,
-    "input_px": 32,
-    "crop": "centre",
+    "input": {"side_px": 32, "crop": "centre", "mm_per_px": None},
 }  # fmt: skip
 TABLES = {"exclusions", "files", "findings", "machines", "sample", "sizes", "syntaxes", "years"}
 
@@ -167,7 +166,7 @@ def test_header_flags_stand_below_the_picture(tiny_study: TinyStudy, tmp_path: P
 
 
 def test_a_file_that_ends_its_worker_cannot_be_decoded() -> None:
-    task = Task("i1", "L", Path("anywhere"))
+    task = Task("i1", "L", Path("anywhere"), None)
     found = found_of(task, Lost("took longer than 120 s"))
     assert (found["image_id"], found["reason"]) == ("i1", "undecodable")
     assert found["detail"] == "decoding it took longer than 120 s" and found["before"] is None

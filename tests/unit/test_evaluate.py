@@ -21,9 +21,8 @@ SETTINGS = {
     "sampled_negatives": 5000,
     "prior": "negative",
     "synthetic": True,
-    "input_px": 64,
-    "crop": "centre",
-    "roi_side_px": 64,
+    "input": {"side_px": 64, "crop": "centre", "mm_per_px": None},
+    "roi": {"side_px": 64, "mm_per_px": None},
     "audit_per_size": 2,
 }
 RULES = Rules("delong_logit", 50, 5000, "negative")

@@ -1,15 +1,17 @@
 import numpy as np
 import pytest
 
-from mammo_steps.core.geometry import InputFrame, input_frame, roi_corner
+from mammo_steps.core.geometry import InputCut, InputFrame, roi_corner
 
 
 def frame(crop: str = "centre", **changes: object) -> InputFrame:
     values: dict[str, object] = {
         "stored_px": (4096, 3328), "holistic_px": (1201, 976), "flipped": False,
-        "side_px": 976, "crop": crop, "breast_row": 2000.0,
+        "side_px": 976, "mm_per_px": None, "breast_row": 2000.0,
     }  # fmt: skip
-    return input_frame(**{**values, **changes})  # type: ignore[arg-type]
+    values |= changes
+    cut = InputCut(values.pop("side_px"), crop, values.pop("mm_per_px"))  # type: ignore[arg-type]
+    return cut.frame(**values)  # type: ignore[arg-type]
 
 
 def test_centre_crop_takes_the_middle_rows() -> None:

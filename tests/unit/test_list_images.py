@@ -41,6 +41,16 @@ def test_interval_cancers_can_be_left_out_of_training_and_priors_taken_as_negati
     assert cohort.targets("p") == [0] * 4
 
 
+def test_images_without_pixel_spacing_leave_where_the_study_wants_one(tmp_path: Path) -> None:
+    index = files_of("a", pixel_spacing_mm=0.07) + files_of("b", pixel_spacing_mm=0.07)
+    index[4]["pixel_spacing_mm"] = None
+    labels = [label_of("a"), label_of("b")]
+    cohort = Cohort(tmp_path, [index], labels, settings={"require_pixel_spacing": True})
+    assert {row["exam_id"] for row in cohort.images} == {NAMES.exam("a")}
+    assert cohort.reasons("image")["no_pixel_spacing"] == [NAMES.exam("b")]
+    assert cohort.reason_of("b") == "incomplete_exam"
+
+
 def test_an_undecodable_image_makes_its_exam_incomplete_and_every_file_has_one_reason(tmp_path: Path) -> None:
     index = files_of("a") + files_of("b")
     bad = {index[1]["image_id"]: "undecodable"}

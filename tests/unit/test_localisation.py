@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mammo_steps.core.crop_audit import CropAudit
+from mammo_steps.core.geometry import InputCut
 from mammo_steps.core.ids import Pseudonyms
 from mammo_steps.core.localisation import (
     Case,
@@ -99,7 +100,7 @@ def test_lesions_are_read_under_pseudonyms_and_errors_name_the_line_only(tmp_pat
 
 def case(lesions):
     chance = dict.fromkeys(("all", "mass", "specks"), 0.25)
-    return Case((100, 100), lesions, 800, (90.0, 90.0), chance)
+    return Case((100, 100), 20, lesions, 800, (90.0, 90.0), chance)
 
 
 def test_rows_count_an_image_once_per_role_and_type():
@@ -113,7 +114,7 @@ def test_rows_count_an_image_once_per_role_and_type():
     ]
     rows = {
         (r["locator"], r["role"], r["lesion_type"]): (r["n_images"], r["n_hit"])
-        for r in localisation_rows(cases, coas, [Found("b", "test", 90, 90)], 20)
+        for r in localisation_rows(cases, coas, [Found("b", "test", 90, 90)])
     }
     assert rows["coa", "train", "all"] == (1, 0.5)
     assert rows["coa", "test", "all"] == (2, 1.0)
@@ -126,7 +127,7 @@ def test_rows_count_an_image_once_per_role_and_type():
 
 
 def test_rows_state_the_roi_area_over_the_median_breast_area():
-    rows = localisation_rows({"a": case([mass(10, 10)])}, [Found("a", "test", 10, 10)], [], 20)
+    rows = localisation_rows({"a": case([mass(10, 10)])}, [Found("a", "test", 10, 10)], [])
     assert rows[0]["roi_area_over_median_breast_area"] == 400 / 800
 
 
@@ -136,13 +137,14 @@ def image(height=200, width=100, flipped=False):
         "width_px": width,
         "flipped": flipped,
         "breast_row": 0.0,
+        "pixel_spacing_mm": None,
         "holistic_height_px": height // 2,
         "holistic_width_px": width // 2,
     }
 
 
 def test_crop_audit_counts_rows_cut_by_the_centre_crop():
-    audit = CropAudit(side_px=50, crop="centre", per_size=1)
+    audit = CropAudit(InputCut(50, "centre"), per_size=1)
     assert len(audit.chosen(["x", "y", "z"], [(200, 100)] * 2 + [(90, 100)], seed=1)) == 2
     mask = np.zeros((100, 50), bool)
     mask[:, :10] = True
@@ -157,7 +159,7 @@ def test_crop_audit_counts_rows_cut_by_the_centre_crop():
 
 def test_an_image_lower_than_the_input_loses_nothing_flipped_or_not():
     for flipped in (False, True):
-        audit = CropAudit(side_px=50, crop="centre", per_size=1)
+        audit = CropAudit(InputCut(50, "centre"), per_size=1)
         small = image(height=80, flipped=flipped)
         audit.chosen(["x"], [(80, 100)], seed=1)
         audit.add_breast(small, np.ones((40, 50), bool))

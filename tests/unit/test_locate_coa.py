@@ -18,7 +18,14 @@ def save_as_trained(
     """As if train_holistic had made it from the study's images."""
     recipe = recipe_of(study.cohort("images.parquet")).recipe.then("train_holistic", {"crop": "centre"})
     women = women_learned_from(study.cohort("roles.parquet"), fold)
-    facts = {"model": model, "backbone": "resnet10", "input_px": 32, "crop": "centre", "women": women}
+    facts = {
+        "model": model,
+        "backbone": "resnet10",
+        "input_px": 32,
+        "crop": "centre",
+        "mm_per_px": None,
+        "women": women,
+    }
     save_network(network, {**facts, **recipe.metadata()}, path)
 
 

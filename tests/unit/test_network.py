@@ -23,7 +23,7 @@ from mammo_steps.core.terms import CLASSES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-FACTS = {"backbone": "resnet10", "model": "holistic", "input_px": 32, "crop": "centre"}
+FACTS = {"backbone": "resnet10", "model": "holistic", "input_px": 32, "crop": "centre", "mm_per_px": 0.25}
 
 
 def test_margin_is_positive_minus_negative() -> None:

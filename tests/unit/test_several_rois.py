@@ -13,14 +13,14 @@ from mammo_steps.core.geometry import InputFrame, roi_corner
 from mammo_steps.core.saliency import densest_square, further_coas
 from mammo_steps.core.tables import read_table, recipe_of
 
-THREE = json.dumps({**json.loads(LOCATE), "coas_per_image": 3, "roi_side_px": 32})
+THREE = json.dumps({**json.loads(LOCATE), "coas_per_image": 3})
 
 
 def located(study: TinyStudy, model: Path, out: Path, settings: str) -> pd.DataFrame:
     locate_coa.main(
         [*study.cohort_flags(), "--shards", str(study.shards), "--fold", "0", "--seed", "1"]
         + ["--model", str(model), "--settings", settings, "--compute", COMPUTE, "--job", JOB]
-        + ["--coas", str(out)]
+        + ["--roi", '{"side_px": 32, "mm_per_px": null}', "--coas", str(out)]
     )
     return read_table(out, "holistic_scores").to_pandas()
 

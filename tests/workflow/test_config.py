@@ -72,6 +72,12 @@ def test_a_network_that_would_see_a_part_of_its_image_is_refused(changes: str, t
     assert "they have to be equal" in refused(tmp_path, changes)
 
 
+@pytest.mark.parametrize("section", ["train_holistic", "crop_rois"])
+def test_mm_per_px_needs_the_spacing_of_every_image(section: str, tmp_path: Path) -> None:
+    said = refused(tmp_path, f"{section}: {{mm_per_px: 0.2}}")
+    assert f"`{section}.mm_per_px`" in said and "require_pixel_spacing: true" in said
+
+
 def own(tmp_path: Path, labels: str) -> str:
     (tmp_path / "archive").mkdir()
     (tmp_path / "labels.csv").write_text(labels)

@@ -63,6 +63,18 @@ TRAINING_GPUS = GPUS * config["job"]["gpus"]
 COMPUTE = json.dumps(config["compute"])
 JOB = json.dumps(config["job"])  # no param: changes no result
 TORCH_THREADS = config["compute"]["torch_threads"]
+INPUT_CUT = {
+    "side_px": config["train_holistic"]["fit"]["input_px"],
+    "crop": config["train_holistic"]["crop"],
+    "mm_per_px": config["train_holistic"]["mm_per_px"],
+}
+ROI_SIZE = {key: config["crop_rois"][key] for key in ("side_px", "mm_per_px")}
+# a COA beside the first is looked for outside the ROIs so far; else their size is nothing to locate_coa
+COA_ROI = (
+    "--roi " + shlex.quote(json.dumps(ROI_SIZE))
+    if config["locate_coa"]["coas_per_image"] > 1
+    else ""
+)
 
 
 wildcard_constraints:

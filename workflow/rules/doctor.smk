@@ -27,8 +27,7 @@ rule doctor:
                 "folds": config["split_folds"]["folds"],
                 "prior": config["evaluate"]["prior"],
                 "sampled_negatives": config["evaluate"]["sampled_negatives"],
-                "input_px": config["train_holistic"]["fit"]["input_px"],
-                "crop": config["train_holistic"]["crop"],
+                "input": INPUT_CUT,
             }
         ),
         archives=[str(intake.archive) for intake in INTAKES.values()],

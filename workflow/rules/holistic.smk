@@ -63,9 +63,10 @@ rule locate_coa:
         fold=fold_number,
         shards=f"{SHARD_ROOT}/shards",
         baseline="",
+        roi=COA_ROI,
     shell:
         """
-        {PYTHON:q} -m mammo_steps.locate_coa {params.baseline} \
+        {PYTHON:q} -m mammo_steps.locate_coa {params.baseline} {params.roi} \
             --images {input.images:q} --roles {input.roles:q} --shards {params.shards:q} \
             --model {input.model:q} --fold {params.fold} --seed {params.seed} \
             --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
@@ -87,3 +88,4 @@ use rule locate_coa as locate_coa_untrained with:
         fold=fold_number,
         shards=f"{SHARD_ROOT}/shards",
         baseline="--untrained",
+        roi=COA_ROI,

@@ -27,9 +27,8 @@ rule evaluate:
             config["evaluate"]
             | {
                 "synthetic": config["synthetic"],
-                "input_px": config["train_holistic"]["fit"]["input_px"],
-                "crop": config["train_holistic"]["crop"],
-                "roi_side_px": config["crop_rois"]["side_px"],
+                "input": INPUT_CUT,
+                "roi": ROI_SIZE,
             }
         ),
         shards=f"{SHARD_ROOT}/shards",

@@ -109,10 +109,12 @@ def power_law_field(rng: np.random.Generator, shape: tuple[int, int], exponent: 
     frequency = np.hypot(np.fft.fftfreq(H)[:, None], np.fft.rfftfreq(W)[None, :]).astype(np.float32)
     frequency[0, 0] = np.inf  # no mean
     amplitude = frequency ** np.float32(-exponent / 2)
-    half_plane = np.full(frequency.shape[1], 2.0)  # columns 1.. stand for their mirror images too
-    half_plane[0] = 1.0
+    own_mirrors = [0, -1] if W % 2 == 0 else [0]  # the other columns stand for their mirror images, too
+    half_plane = np.full(frequency.shape[1], 2.0)
+    half_plane[own_mirrors] = 1.0
     amplitude *= np.float32(H * W / np.sqrt(2 * (amplitude.astype(np.float64) ** 2 @ half_plane).sum()))
     white = rng.standard_normal((*frequency.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
+    white[:, own_mirrors] *= np.float32(np.sqrt(2))  # of these the transform back takes the real part alone
     field = scipy.fft.irfft2(white * amplitude, s=(H, W), workers=1)
     return np.ascontiguousarray(field[: shape[0], : shape[1]], dtype=np.float32)
 

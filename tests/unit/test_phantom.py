@@ -44,6 +44,15 @@ def test_the_texture_has_the_power_spectrum_of_mammograms() -> None:
     assert np.mean([spectrum_slope(field) for field in fields]) == pytest.approx(-3.0, abs=0.15)
 
 
+def test_the_textures_power_is_the_same_along_rows_and_columns() -> None:
+    power = np.mean(
+        [np.abs(np.fft.fft2(phantom.power_law_field(stream("axes", n), (256, 256)))) ** 2 for n in range(40)],
+        axis=0,
+    )
+    along_rows, along_cols = power[0, 4:100], power[4:100, 0]
+    assert np.mean(along_rows / along_cols) == pytest.approx(1, abs=0.15)
+
+
 def test_the_texture_has_mean_0_and_standard_deviation_about_1_at_any_matrix_size() -> None:
     for shape in ((160, 128), (256, 256)):
         fields = np.stack([phantom.power_law_field(stream("scale", n), shape) for n in range(60)])

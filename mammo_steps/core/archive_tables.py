@@ -95,7 +95,7 @@ def machine_table(files: pd.DataFrame) -> pd.DataFrame:
 
 def size_table(files: pd.DataFrame, expected_width_px: int, cut: InputCut) -> pd.DataFrame:
     """Matrix x spacing of the images with the resized image's height and the share of rows a crop keeps."""
-    known = files[files["width_px"].notna()]
+    known = files[(files["width_px"] > 0) & (files["height_px"] > 0)]
     known = known.assign(spacing_mm=known["pixel_spacing_mm"].round(4))
     table = _counted(known, ["height_px", "width_px", "spacing_mm"], [])
     table = table.astype({"height_px": "int64", "width_px": "int64"})

@@ -89,7 +89,11 @@ def exam_frame(files: pd.DataFrame, labels: pd.DataFrame, slots: Sequence[str]) 
     known = files[files["exam_id"].notna()]
     usable = known[known["reason"].isna()].sort_values("image_id")
     by_exam = known.groupby("exam_id")
-    exams = by_exam[["patient_id", "exam_day", "exam_year", "age_years"]].min()
+    exams = by_exam[["patient_id"]].min()
+    # a file that is left out may be of another day, and tells the date only where no other file does
+    dates = ["exam_day", "exam_year", "age_years"]
+    taken = known[known["level"] == "image"].groupby("exam_id")[dates].min()
+    exams = exams.join(taken.combine_first(by_exam[dates].min()))
     exams["n_women"] = by_exam["patient_id"].nunique()
     exams["vendor"] = usable.groupby("exam_id")["vendor"].first()
     images = known[(known["level"] == "image") | known["reason"].isin(EXTRA_VIEWS)]

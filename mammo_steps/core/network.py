@@ -1,5 +1,6 @@
 """The classifier: grey levels in, two logits out; what it starts from, and its weight files."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -28,6 +29,7 @@ MEAN, STD = 0.449, 0.226
 INPUT_RULES = {"version": 1, "range": "black 0, white 1", "mean": MEAN, "std": STD}
 
 _ANEW = "make it again with the step that writes it (train_holistic or train_attention)"
+_OWN_DIGEST = "facts_sha256"
 _UNREADABLE = f"is no whole safetensors file; {_ANEW}"
 
 
@@ -59,11 +61,17 @@ def start_network(settings: NetworkSettings, seed: int) -> nn.Module:
 def save_network(network: nn.Module, facts: dict[str, Any], path: Path) -> None:
     """Write weights and `facts` (how they came about) as safetensors, the same bytes for the same content."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    facts = {"classes": list(CLASSES), **facts, "tensors_sha256": digest_of(state)}
+    facts = sealed({"classes": list(CLASSES), **facts, "tensors_sha256": digest_of(state)})
     # One metadata key: several would be written in an order that changes from run to run.
     with replacing(path) as scratch:
         # (save_file would make a file that its owner alone can read)
         scratch.write_bytes(safetensors.torch.save(state, {"mammo_steps": json.dumps(facts, sort_keys=True)}))
+
+
+def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts with their own checksum."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return {**facts, _OWN_DIGEST: digest}
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -78,6 +86,9 @@ def read_facts(path: Path) -> dict[str, Any]:
     with suppress(json.JSONDecodeError):
         facts = json.loads(metadata["mammo_steps"])
         if isinstance(facts, dict):
+            digest = facts.pop(_OWN_DIGEST, None)
+            if digest != sealed(facts)[_OWN_DIGEST]:
+                raise ValueError(f"{path}: the facts in its header are not those that were written: {_ANEW}")
             return facts
     raise ValueError(f"{path}: the facts in its header are no JSON object: {_ANEW}")
 

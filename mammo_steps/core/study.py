@@ -106,6 +106,11 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
     results = f"results/{config['study']}"
     intakes = _intakes(config, repo)
     private = f"{config['private_dir']}/{config['study']}"
+    if Path("results").resolve() in (Path(private).resolve(), *Path(private).resolve().parents):
+        raise StudyError(
+            f"config key `private_dir`: {config['private_dir']} lies in results, which people share. It holds the key "
+            "of the pseudonyms and the archive's own ids: wanted a folder elsewhere"
+        )
     shards_from = config["shards_from"]
     lesions = [] if config["lesions"] is None else [_expanded(config["lesions"], repo)]
     if config["lesions"] == FROM_DATASET:
@@ -206,6 +211,11 @@ def _check_files(study: Study, config: dict[str, Any]) -> None:
         for intake in study.intakes.values():
             if not intake.archive.is_dir():
                 raise StudyError(f"intake `{intake.name}`: its archive {intake.archive} is not a folder")
+            if intake.archive.resolve() in (private := Path(study.private).resolve(), *private.parents):
+                raise StudyError(
+                    f"config key `private_dir`: {config['private_dir']} lies in the archive {intake.archive}: wanted a "
+                    "folder elsewhere, so that nothing is written there"
+                )
     else:
         _check_shards(study, config)
     lesions = [] if config["lesions"] == FROM_DATASET else study.lesions

@@ -100,13 +100,9 @@ def write_rows(
 
 def read_table(path: Path, kind: str, columns: Iterable[str] | None = None) -> pa.Table:
     """Read a table; ValueError if it is damaged or not of this kind (columns or types differ)."""
-    with _naming(path):
-        table = pq.read_table(
-            path,
-            columns=list(columns) if columns is not None else None,
-            partitioning=None,
-            page_checksum_verification=True,
-        )
+    with _naming(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        _check_counts(file.metadata)
+        table = file.read(list(columns) if columns is not None else None)
     wanted = schema(kind)
     for field in table.schema:
         if field.name not in wanted.names or wanted.field(field.name).type != field.type:
@@ -116,6 +112,18 @@ def read_table(path: Path, kind: str, columns: Iterable[str] | None = None) -> p
     if columns is None and table.schema.names != wanted.names:
         raise ValueError(f"{path}: columns {table.schema.names}, wanted {wanted.names}")
     return table
+
+
+def _check_counts(found: pq.FileMetaData) -> None:
+    """ArrowInvalid unless the numbers of rows in a file's footer agree: page checksums do not cover it."""
+    groups = [found.row_group(number) for number in range(found.num_row_groups)]
+    if sum(group.num_rows for group in groups) != found.num_rows:
+        raise pa.ArrowInvalid(f"its row groups do not add up to {found.num_rows} rows")
+    for group in groups:
+        columns = [group.column(number) for number in range(group.num_columns)]
+        # a cell of a list column has no or several values
+        if any(c.num_values != group.num_rows for c in columns if "." not in c.path_in_schema):
+            raise pa.ArrowInvalid(f"a column does not have {group.num_rows} values")
 
 
 class RowGroups:

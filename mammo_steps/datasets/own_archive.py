@@ -23,7 +23,8 @@ The file is UTF-8 with commas. Ids are text: leading zeros count. Outcomes are t
 Where `outcome` is empty and `days_to_diagnosis` is not, the outcome follows from the days, `recalled` and the
 config's `outcome_windows`, see `core.outcomes`: unknown are cancers diagnosed before the exam and cancers later
 than the last window. Where another exam of the woman in the table lies nearer to the diagnosis, she was screened
-again before it, and the cancer is no interval cancer of this exam. A row has an outcome or days, never both.
+again before it, and the cancer is no interval cancer of this exam. A row has an outcome or days, never both, and the
+exams of one woman all have days (below 0 after the diagnosis) or none has.
 
 A table with any fault is refused as a whole, with the line and the column of each. To look at one alone:
 `python -m mammo_steps.datasets.check_labels --dataset own_archive --labels labels.csv`.
@@ -67,6 +68,19 @@ def lines_before_another_exam(rows: Sequence[Row]) -> set[int]:
             if days is not None and any(0 <= other < days for other in others):
                 found.add(row.line)
     return found
+
+
+def add_undated(rows: Sequence[Row], faults: Faults) -> None:
+    """A fault for each exam without days to the diagnosis of a woman who has exams with them.
+
+    Which of her exams came in between could not be told, so neither could the outcomes of the others.
+    """
+    for of_woman in by_key(rows, "patient_id").values():
+        dated = {row["exam_id"] for row in of_woman if row["days_to_diagnosis"]}
+        for row in of_woman:
+            if dated and row["exam_id"] not in dated:
+                wanted = "the days, as in other rows of this woman (below 0 after the diagnosis), or no days in any"
+                faults.add(row.line, "days_to_diagnosis", "nothing", wanted)
 
 
 def outcome_of_row(
@@ -151,6 +165,7 @@ def read_labels(path: Path, windows: Windows) -> list[ExamLabel]:
     faults = Faults(path)
     form = TableFormat(REQUIRED, OPTIONAL, more_columns=False)
     rows = list(read_rows(path, form, faults))
+    add_undated(rows, faults)
     again = lines_before_another_exam(rows)
     labels = [_label(row, windows, faults, row.line in again) for row in rows]
     for fault in _repeats(labels):

@@ -41,6 +41,7 @@ from mammo_steps.datasets.label_tables import (
 from mammo_steps.datasets.own_archive import (
     OPTIONAL,
     READERS,
+    add_undated,
     follow_up,
     lines_before_another_exam,
     outcome_of_row,
@@ -108,6 +109,7 @@ def read_labels(path: Path, windows: Windows) -> list[ExamLabel]:
     faults = Faults(path)
     form = TableFormat(REQUIRED, OPTIONAL, more_columns=False)
     rows = list(read_rows(path, form, faults))
+    add_undated(rows, faults)
     again = lines_before_another_exam(rows)
     labels = [_label(of_exam, windows, faults, again) for of_exam in by_key(rows, "exam_id").values()]
     return checked(labels, faults, "breast")

@@ -59,6 +59,13 @@ def test_sizes_come_with_the_share_of_rows_that_a_centre_crop_keeps() -> None:
     assert files["narrow"].tolist() == [False] * 4 + [True]
 
 
+def test_a_header_without_a_size_is_in_no_row_of_the_sizes() -> None:
+    broken = exam_rows("b", ("L-CC",), reason="unreadable_header", height_px=None)
+    empty = exam_rows("c", ("L-CC",), reason="no_pixels", width_px=0)
+    table = size_table(files_of(exam_rows("a"), broken, empty), 976, InputCut(976, "centre"))
+    assert table["width_px"].tolist() == [2000]
+
+
 def test_encodings_have_names_of_ours_and_never_a_headers_own_text() -> None:
     lossy = exam_rows("b", ("L-CC",), transfer_syntax="1.2.840.10008.1.2.4.51")
     strange = exam_rows("c", ("L-CC",), transfer_syntax="DOE^JANE")

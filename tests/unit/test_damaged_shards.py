@@ -99,3 +99,26 @@ def test_a_table_of_another_kind_is_no_shard(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image_id": ["a"]}), file)
     with pytest.raises(ValueError, match="not a `holistic` or `rois` table"):
         ImageStore({"a": Place(file, 0, 0, 0)}).canvas("a")
+
+
+def test_a_changed_number_of_rows_in_a_footer_is_found(tmp_path: Path) -> None:
+    """Page checksums do not cover it: with a smaller one the last rows would be gone, and nobody would know."""
+    rows = [{"patient_id": str(number), "fold": 0, "role": "test"} for number in range(26)]
+    write_rows(tmp_path / "whole.parquet", "roles", rows)
+    whole = (tmp_path / "whole.parquet").read_bytes()
+    wanted = read_table(tmp_path / "whole.parquet", "roles").to_pydict()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    twice_26 = [
+        place for place in range(footer, len(whole) - 8) if whole[place] == 52
+    ]  # as numbers are written there
+    found = 0
+    for place in twice_26:
+        for bit in range(7):
+            changed = bytearray(whole)
+            changed[place] ^= 1 << bit
+            (tmp_path / "changed.parquet").write_bytes(changed)
+            try:
+                assert read_table(tmp_path / "changed.parquet", "roles").to_pydict() == wanted, (place, bit)
+            except ValueError:
+                found += 1
+    assert found >= 14  # of the file's and of its row group's

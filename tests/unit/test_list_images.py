@@ -269,3 +269,15 @@ def test_three_thousand_shards_are_joined(tmp_path: Path) -> None:
         "first-2999",
     }
     assert sum(map(len, cohort.arguments)) < 2000
+
+
+def test_the_date_of_a_file_that_is_left_out_does_not_count(tmp_path: Path) -> None:
+    cancer = files_of("a", woman="w", exam_day=1000, exam_year=2010)
+    after = files_of("b", woman="w", exam_day=1400, exam_year=2011)
+    raw = files_of(
+        "b", ["L-CC"], woman="w", exam_day=-40000, exam_year=1900, reason="for_processing", shard=None
+    )
+    raw[0] |= {"file_id": NAMES.file("raw"), "image_id": NAMES.image("raw")}
+    labels = [label_of("a", "screen_detected", "L", woman="w"), label_of("b", woman="w")]
+    cohort = Cohort(tmp_path, [cancer + after + raw], labels)
+    assert cohort.reason_of("b") == "after_cancer"

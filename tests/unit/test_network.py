@@ -16,6 +16,7 @@ from mammo_steps.core.network import (
     margins,
     read_facts,
     save_network,
+    sealed,
     start_network,
     weights_recipe,
 )
@@ -58,7 +59,7 @@ def rewritten(source: Path, target: Path, facts: dict[str, Any], **tensors: torc
         else:
             state[key] = tensor
     header = {key: value for key, value in {**read_facts(source), **facts}.items() if value is not None}
-    target.write_bytes(safetensors.torch.save(state, {"mammo_steps": json.dumps(header)}))
+    target.write_bytes(safetensors.torch.save(state, {"mammo_steps": json.dumps(sealed(header))}))
     return target
 
 
@@ -71,6 +72,14 @@ def test_saved_weights_come_back_and_are_the_same_bytes_twice(written: Path, tmp
     assert told == {"classes": ["negative", "positive"], **FACTS}
     grey, loaded = torch.rand(1, 1, 64, 64), load_network(written)
     assert not loaded.training and torch.equal(loaded(grey), network(grey))
+
+
+def test_a_changed_byte_among_the_facts_is_found(written: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "m.safetensors"
+    changed.write_bytes(written.read_bytes().replace(b'input_px\\": 32', b'input_px\\": 30', 1))
+    assert changed.read_bytes() != written.read_bytes()
+    with pytest.raises(ValueError, match="the facts in its header are not those that were written"):
+        load_network(changed)
 
 
 @pytest.mark.parametrize("backbone", ["mnasnet0_5", "convnext_tiny", "densenet121", "shufflenet_v2_x0_5"])

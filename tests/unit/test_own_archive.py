@@ -212,3 +212,17 @@ def test_checking_labels_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+DAYS = HEADER + ",days_to_diagnosis,recalled"
+
+
+def test_days_in_some_exams_of_a_woman_only_are_a_fault(tmp_path: Path) -> None:
+    lines = ["p,a,,L,,,,,708,0", "p,b,screen_detected,L,,,,,,", "q,c,normal,,,,,,,"]
+    said = refused(table(tmp_path, *lines, header=DAYS))
+    assert "line 3, days_to_diagnosis: found nothing" in said and "line 4" not in said
+
+
+@pytest.mark.parametrize("number", ["1_5", "\u0661", "\uff11", "0x1", "inf", "nan"])
+def test_a_score_is_a_number_as_a_person_writes_it(tmp_path: Path, number: str) -> None:
+    assert "reader_1_left: found no number" in refused(table(tmp_path, f"p,e,normal,,{number},1,,"))

@@ -78,6 +78,12 @@ def test_mm_per_px_needs_the_spacing_of_every_image(section: str, tmp_path: Path
     assert f"`{section}.mm_per_px`" in said and "require_pixel_spacing: true" in said
 
 
+@pytest.mark.parametrize("folder", ["results/private", "results"])
+def test_a_private_folder_among_the_results_is_refused(folder: str, tmp_path: Path) -> None:
+    said = refused(tmp_path, f"private_dir: {folder}")
+    assert "`private_dir`" in said and "lies in results" in said
+
+
 def own(tmp_path: Path, labels: str) -> str:
     (tmp_path / "archive").mkdir()
     (tmp_path / "labels.csv").write_text(labels)

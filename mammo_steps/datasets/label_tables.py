@@ -90,12 +90,23 @@ def _records(path: Path, separator: str) -> Iterator[Record]:
                     yield before + 1, [cell.strip() for cell in cells]
                 before = reader.line_num
         except UnicodeDecodeError as error:
+            line = _first_line_not_utf8(path)
             raise ValueError(
-                f"{path}: after line {reader.line_num} there is a character that is not UTF-8: "
-                "save the table as `CSV UTF-8`"
+                f"{path}: line {line}: a character that is not UTF-8: save the table as `CSV UTF-8`"
             ) from error
         except csv.Error as error:
             raise ValueError(f"{path}: line {reader.line_num}: not a CSV line ({error})") from error
+
+
+def _first_line_not_utf8(path: Path) -> int:
+    """(The file is decoded in blocks, so that the error itself does not tell.)"""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return 0
 
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}

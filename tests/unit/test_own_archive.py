@@ -187,7 +187,7 @@ def test_another_separator_is_named(tmp_path: Path, mark: str) -> None:
 def test_a_table_in_another_encoding_says_how_to_save_it(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_bytes(f"{HEADER}\n".encode() + "Åse,e,normal,,,,,\n".encode("latin-1"))
-    assert "not UTF-8: save the table as `CSV UTF-8`" in refused(path)
+    assert "line 2: a character that is not UTF-8: save the table as `CSV UTF-8`" in refused(path)
 
 
 def test_an_open_quotation_mark_is_refused(tmp_path: Path) -> None:

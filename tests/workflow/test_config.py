@@ -60,11 +60,15 @@ def test_the_bare_command_says_that_there_is_no_archive(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_key_is_refused(tmp_path: Path) -> None:
-    assert "learning_rat" in refused(tmp_path, "train_holistic: {fit: {learning_rat: 0.1}}")
+    said = refused(tmp_path, "train_holistic: {fit: {learning_rat: 0.1}}\narchiv: x")
+    assert "`train_holistic.fit.learning_rat` (meant: learning_rate?)" in said
+    assert "`archiv` (meant: archive?)" in said and len(said.splitlines()) < 40
 
 
 def test_a_value_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
-    assert "folds" in refused(tmp_path, "split_folds: {folds: many}")
+    assert "config key `split_folds.folds`: 'many' is not of type 'integer'" in refused(
+        tmp_path, "split_folds: {folds: many}"
+    )
 
 
 @pytest.mark.parametrize("changes", ["crop_rois: {side_px: 48}", "train_holistic: {fit: {input_px: 48}}"])

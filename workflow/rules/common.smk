@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from snakemake.utils import min_version, update_config, validate
+from snakemake.utils import min_version, update_config
 
 min_version("9.27")
 
@@ -17,7 +17,13 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 from mammo_steps.core.fingerprint import code_fingerprint, defines
-from mammo_steps.core.study import StudyError, check_study, fill_in_paths, read_config
+from mammo_steps.core.study import (
+    StudyError,
+    check_schema,
+    check_study,
+    fill_in_paths,
+    read_config,
+)
 
 
 def stop(error):
@@ -30,7 +36,10 @@ given = dict(config)
 config.clear()
 config.update(read_config(REPO / "config"))
 update_config(config, given)
-validate(config, "../schemas/config.schema.yaml")
+try:
+    check_schema(config, REPO / "workflow/schemas/config.schema.yaml")
+except StudyError as error:
+    stop(error)
 fill_in_paths(config, REPO)
 
 PYTHON = sys.executable

@@ -50,7 +50,7 @@ class Study:
         cohort |= {"breast_row": 0.0, "breast_col": 0.0, "flipped": False, "holistic_row_group": 0}
         cohort |= {"holistic_height_px": 1, "holistic_width_px": 1}
         coa = {"coa_row": 0.0, "coa_col": 0.0, "coa_fallback": False, "top_outside_breast": 0.0}
-        coa |= {"top_spread_px": 0.0}
+        coa |= {"top_spread_px": 0.0, "further_coa_rows": [], "further_coa_cols": []}
         for exam, (fold, holistic, attention) in MARGINS.items():
             who = {"patient_id": f"w{exam}", "exam_id": exam, "outcome": "normal", "vendor": "ge"}
             self.exams.append(who | {"fold": fold, "use": "train_and_test"})

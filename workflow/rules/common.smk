@@ -17,13 +17,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 from mammo_steps.core.fingerprint import code_fingerprint, defines
-from mammo_steps.core.study import (
-    StudyError,
-    check_schema,
-    check_study,
-    fill_in_paths,
-    read_config,
-)
+from mammo_steps.core.config_schema import check_schema
+from mammo_steps.core.study import StudyError, check_study, fill_in_paths, read_config
 
 
 def stop(error):

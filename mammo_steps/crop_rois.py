@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow.compute as pc
 
 from mammo_steps.core.geometry import RoiSize, roi_corner
 from mammo_steps.core.image_store import REMEDY, Pixels
 from mammo_steps.core.recipe import Recipe, check_follows, check_same
+from mammo_steps.core.resizing import at_size
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import RowGroupWriter, read_table, recipe_of
 from mammo_steps.core.tiles import TileReader
@@ -73,14 +73,6 @@ def crop(
     return np.ascontiguousarray(square[:, ::-1]) if image["flipped"] else square
 
 
-def resized(square: Pixels, side_px: int) -> Pixels:
-    """The square at another side; mean over areas where it is shrunk, else bilinear."""
-    if square.shape[0] == side_px:
-        return square
-    how = cv2.INTER_AREA if square.shape[0] > side_px else cv2.INTER_LINEAR
-    return cv2.resize(square, (side_px, side_px), interpolation=how)
-
-
 def rois_of(
     tiles: TileReader, images: dict[str, dict[str, Any]], coas: list[dict[str, Any]], settings: Settings
 ) -> Iterator[dict[str, Any]]:
@@ -96,7 +88,7 @@ def rois_of(
         for number, point in enumerate([(coa["coa_row"], coa["coa_col"]), *further]):
             row, col = roi_corner(*point, size, side)
             cut = crop(tiles, image, (row - around, col - around), side + 2 * around, settings.bits)
-            pixels = resized(cut, stored_side)
+            pixels = at_size(cut, (stored_side, stored_side))
             yield {
                 "image_id": coa["image_id"],
                 "number": number,

@@ -25,6 +25,7 @@ from mammo_steps.core import dicom_headers
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.dicom_headers import Header, quiet_pydicom
 from mammo_steps.core.exclusions import ExclusionError
+from mammo_steps.core.files import NO_FILE
 from mammo_steps.core.header_choice import HeaderSettings
 from mammo_steps.core.labels import FactsOf
 from mammo_steps.core.ordered_pool import Limits, Lost, in_order
@@ -42,7 +43,6 @@ _BATCH_LIMITS = Limits(seconds=120, memory_mb=1000)
 _FILE_LIMITS = Limits(seconds=30, memory_mb=1000)
 _LOG_EVERY_S = 60
 _NOT_OF_THE_ARCHIVE = ".snakemake_timestamp"  # Snakemake's own mark in a folder that a rule has made
-_NO_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)  # a link to itself, a socket
 _GONE = (FileNotFoundError, PermissionError, IsADirectoryError)  # a dead link, a locked file
 
 
@@ -144,7 +144,7 @@ def header_of(source: Source, relative: str) -> tuple[Header, int]:
     except _GONE as error:
         return Header(reason=Reason.FILE_GONE, detail=type(error).__name__), n_bytes
     except OSError as error:
-        if error.errno in _NO_FILE:
+        if error.errno in NO_FILE:
             return Header(reason=Reason.FILE_GONE, detail=errno.errorcode[error.errno]), n_bytes
         # not the file but the storage; the path may name a woman
         raise OSError(error.errno, f"reading an image file failed: {error.strerror}") from None

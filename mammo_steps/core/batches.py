@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from mammo_steps.core.augment import AugmentSettings, warp_matrix, warped
 from mammo_steps.core.breast import breast_mask
 from mammo_steps.core.image_store import ImageStore, Pixels, Place
 from mammo_steps.core.randomness import stream
+from mammo_steps.core.resizing import at_size
 
 Batch = TypeVar("Batch")
 Read = TypeVar("Read")
@@ -23,11 +23,7 @@ Read = TypeVar("Read")
 
 def scaled(canvas: Pixels, place: Place) -> Pixels:
     """The picture at the size in which it is cut, see `core.geometry.InputCut`."""
-    if place.canvas_px is None or place.canvas_px == canvas.shape:
-        return canvas
-    h, w = place.canvas_px
-    how = cv2.INTER_AREA if h < canvas.shape[0] else cv2.INTER_LINEAR
-    return cv2.resize(canvas, (w, h), interpolation=how)
+    return canvas if place.canvas_px is None else at_size(canvas, place.canvas_px)
 
 
 def scored_square(canvas: Pixels, place: Place, side_px: int) -> Pixels:

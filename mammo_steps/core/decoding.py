@@ -19,13 +19,13 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import Decoder, DecodeRunner, get_decoder
 
 from mammo_steps.core.exclusions import ExclusionError
+from mammo_steps.core.files import NO_FILE
 from mammo_steps.core.stream_size import Frame, stream_frame
 from mammo_steps.core.terms import Reason
 
 Stored = np.ndarray[tuple[int, int], np.dtype[Any]]  # (H, W) uint8, uint16, int8 or int16, as in the file
 
 PLUGIN = "imagecodecs"
-_NO_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)  # a link to itself, a socket
 MAX_PIXELS = 100_000_000  # a mammogram has up to 30 million
 
 # Functions of imagecodecs. libjpeg-turbo (jpeg8) is the quickest and takes all that is below; jpegsof3 refuses
@@ -140,7 +140,7 @@ def read_pixels(path: Path) -> tuple[Stored, Dataset]:
     except OSError as error:
         if error.errno is None:  # pydicom's, of a damaged file
             raise ExclusionError(Reason.UNDECODABLE, type(error).__name__) from None
-        if error.errno in _NO_FILE:
+        if error.errno in NO_FILE:
             raise ExclusionError(Reason.FILE_GONE, errno.errorcode[error.errno]) from None
         # not the file but the storage; the path may name a woman
         raise OSError(error.errno, f"reading an image file failed: {error.strerror}") from None

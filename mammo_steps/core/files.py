@@ -1,11 +1,15 @@
 """Writing files so that nothing partial bears a final name."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+# what opening says of something that is no file: a link to itself, a name that is too long, a socket
+NO_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
 
 
 @contextmanager

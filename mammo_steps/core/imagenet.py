@@ -11,32 +11,15 @@ the shift has no exact form, since convolutions pad with zeros after normalisati
 meaning of "grey image" as the tint, and training goes on from here: we keep the plain sum.
 """
 
-import hashlib
-import pickle
 import re
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
-import torch
 from torch import Tensor, nn
 
 from mammo_steps.core.backbones import first_convolution, head
 from mammo_steps.core.tensors import check_finite, check_fit, fill, kind_of
-
-# what reading a file that is no state dict can raise
-_UNREADABLE = (
-    RuntimeError,
-    EOFError,
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    safetensors.SafetensorError,
-)
+from mammo_steps.core.weight_files import read_weight_file, tensors_of
 
 
 def load_imagenet(network: nn.Module, backbone: str, path: Path, sha256: str | None) -> None:
@@ -56,35 +39,15 @@ def load_imagenet(network: nn.Module, backbone: str, path: Path, sha256: str | N
             f"copy the file to that place and set imagenet_sha256 to what `sha256sum {backbone}.pth` "
             "prints; or set imagenet_weights to null to start from random weights"
         )
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
-        raise ValueError(
-            f"{path}: sha256 is {found}, imagenet_sha256 says {sha256}. If the file is the one you want, write its "
-            "sha256 there; else get it again"
-        )
-    fill(network, _grey(network, _read(path), path), path)
+    content = read_weight_file(path, sha256, "imagenet_sha256")
+    fill(network, _grey(network, _named_as_here(tensors_of(content, path)), path), path)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict, a safetensors file or one of torch; no code of the file is run."""
-    try:
-        if path.suffix == ".safetensors":
-            found = safetensors.torch.load_file(path)
-        else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        raise ValueError(
-            f"{path} cannot be read as weights ({type(error).__name__}): it is damaged, or holds more than plain "
-            "tensors, which is refused because reading it could run code. Wanted is what "
-            "torch.save(network.state_dict(), ...) writes, or a safetensors file"
-        ) from None
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ValueError(f"{path} holds other things than tensors by name: save network.state_dict() alone")
-    # densenet's published files bear names of an older torchvision: norm.1 for norm1
+def _named_as_here(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Densenet's published files bear names of an older torchvision: norm.1 for norm1."""
     return {
         re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", key): value
-        for key, value in found.items()
+        for key, value in tensors.items()
     }
 
 

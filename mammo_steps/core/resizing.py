@@ -27,6 +27,15 @@ def area_mean(picture: Picture, shape: tuple[int, int]) -> Picture:
     return np.asarray(cv2.resize(picture, (w, h), interpolation=cv2.INTER_AREA))
 
 
+def at_size(picture: Picture, shape: tuple[int, int]) -> Picture:
+    """(H, W) -> (h, w) = shape: mean over areas where it is shrunk, bilinear where it is enlarged."""
+    if picture.shape == shape:
+        return picture
+    if shape[0] <= picture.shape[0] and shape[1] <= picture.shape[1]:
+        return area_mean(picture, shape)
+    return np.asarray(cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_LINEAR))
+
+
 def _blocks(picture: Picture, n_rows: int, n_cols: int) -> list[Picture]:
     """Views of equal blocks, row-major."""
     H, W = picture.shape[0] // n_rows, picture.shape[1] // n_cols

@@ -65,10 +65,10 @@ def seeded_state(folder: Path, keys: str) -> dict[str, torch.Tensor]:
 def models(folder: Path) -> WuModels:
     def four_views(kind: str) -> FourViews:
         network = FourViews(KINDS[kind])
-        fill_published(network, {"model": seeded_state(folder, f"keys_viewwise_{kind}.tsv")}, kind)
+        fill_published(network, {"model": seeded_state(folder, f"keys_viewwise_{kind}.tsv")}, folder)
         return network
 
-    patches = fill_published(patch_classifier(), seeded_state(folder, "keys_densenet_patch.tsv"), "patches")
+    patches = fill_published(patch_classifier(), seeded_state(folder, "keys_densenet_patch.tsv"), folder)
     return WuModels(patches, four_views("image"), four_views("imageheatmaps"))
 
 

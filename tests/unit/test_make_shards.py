@@ -1,7 +1,6 @@
 """Every file of a shard list is decoded once; its three tables agree, and bad files get reasons."""
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -12,77 +11,17 @@ import cv2
 import numpy as np
 import pydicom
 import pytest
-from made_files import EXPLICIT, Grey, edit, half_disc, make_dicom
-from pydicom.dataset import Dataset
+from made_files import EXPLICIT, edit, half_disc, make_dicom
+from made_shard import SETTINGS, Shard
 
 from mammo_steps import make_shards
 from mammo_steps.core import decoding, preparing
-from mammo_steps.core.breast import breast_mask, breast_place
 from mammo_steps.core.dicom_writing import TRANSFER_SYNTAXES, Machine
-from mammo_steps.core.image_store import canvas_of
 from mammo_steps.core.preparing import ShardSettings, read_list, resized
 from mammo_steps.core.tables import read_table
-from mammo_steps.core.tiles import TileReader
 from mammo_steps.core.windowing import grey_table
-from mammo_steps.make_shards import main
-
-SETTINGS = {
-    "holistic_width_px": 48,
-    "holistic_bits": 8,
-    "tile_side_px": 64,
-    "orientation_conflict": "exclude",
-}
-OUTPUTS = ("holistic", "tiles", "images")
-
 
 SPECK = np.pad(np.ones((8, 8), np.uint16), ((70, 82), (20, 92)))
-
-
-class Shard:
-    """A folder with an archive, a shard list and the three tables made from them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.listed: list[tuple[str, str, str]] = []  # image_id, path, laterality
-
-    def add(self, image_id: str, laterality: str = "L", listed_as: str | None = None, **file: Any) -> Path:
-        path = self.folder / f"archive/{image_id}.dcm"
-        self.listed.append((image_id, path.name, listed_as or laterality))
-        return make_dicom(path, laterality=laterality, **file)
-
-    def make(self, workers: int = 1, dataset: str = "own_archive", **settings: Any) -> list[dict[str, Any]]:
-        """Run the step; returns the rows of the images table."""
-        with (self.folder / "list.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([("image_id", "path", "laterality"), *sorted(self.listed)])
-        outputs = [f"--{name}={self.folder / name}.parquet" for name in OUTPUTS]
-        main(
-            [
-                "--archive",
-                str(self.folder / "archive"),
-                "--list",
-                str(self.folder / "list.csv"),
-                *outputs,
-                "--dataset",
-                dataset,
-                "--workers",
-                str(workers),
-                "--settings",
-                json.dumps(SETTINGS | settings),
-            ]
-        )
-        rows: list[dict[str, Any]] = read_table(self.folder / "images.parquet", "shard_images").to_pylist()
-        return rows
-
-    def holistic(self, row: dict[str, Any]) -> np.ndarray[Any, Any]:
-        table = read_table(self.folder / "holistic.parquet", "holistic")
-        return canvas_of(table.slice(row["holistic_row_group"], 1))
-
-    def matrix(self, row: dict[str, Any]) -> Grey:
-        with TileReader(self.folder / "tiles.parquet") as reader:
-            return reader.read_region(row, 0, 0, row["height_px"], row["width_px"])
-
-    def contents(self) -> list[bytes]:
-        return [(self.folder / f"{name}.parquet").read_bytes() for name in OUTPUTS]
 
 
 @pytest.fixture
@@ -105,26 +44,6 @@ def test_tiles_hold_the_stored_matrix_and_the_holistic_image_is_windowed_then_re
         False,
         "window",
     )
-
-
-def test_the_chest_wall_of_both_breasts_comes_to_the_left(shard: Shard) -> None:
-    shard.add("i1", "L")
-    shard.add("i2", "R")  # its half disc is the mirror image, but for the noise
-    left, right = shard.make()
-    assert (left["flipped"], right["flipped"]) == (False, True)
-    np.testing.assert_array_equal(shard.matrix(right), half_disc(side="right"))
-    assert left["breast_col"] < 60 < right["breast_col"]
-    assert right["breast_col"] == pytest.approx(119 - left["breast_col"], abs=1)
-    assert shard.holistic(right)[32, 0] > 0 == shard.holistic(right)[32, -1]
-
-
-def test_the_breast_is_described_in_pixels_of_the_stored_matrix(shard: Shard) -> None:
-    shard.add("i1")
-    (row,) = shard.make()
-    place = breast_place(breast_mask(shard.holistic(row)), (160, 120))
-    assert row["breast_area_px"] == place.area_px == pytest.approx((half_disc() > 0).sum(), rel=0.1)
-    assert (row["breast_row"], row["breast_col"]) == (place.row, place.col)
-    assert row["breast_row"] == pytest.approx(79.5, abs=1.5)
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
@@ -183,57 +102,6 @@ def test_damaged_headers_of_pixels_never_stop_the_step(shard: Shard) -> None:
         path.write_bytes(damaged)
         reasons[work(preparing.Listed("i1", path.name, "L")).row.get("reason")] += 1
     assert reasons["undecodable"] > 50
-
-
-def test_a_chest_wall_on_the_wrong_side_may_be_kept_and_is_flagged(shard: Shard) -> None:
-    shard.add("i1", grey=half_disc(side="right"))
-    (row,) = shard.make(orientation_conflict="keep")
-    assert (row["reason"], row["orientation_conflict"], row["flipped"]) == (None, True, True)
-
-
-def test_patient_orientation_says_where_the_chest_wall_is(shard: Shard) -> None:
-    path = shard.add("i1", grey=half_disc(side="right"))  # a left breast, exported as its mirror image
-    edit(path, lambda ds: setattr(ds, "PatientOrientation", ["P", "R"]))
-    (row,) = shard.make()
-    assert (row["reason"], row["orientation_conflict"], row["flipped"]) == (None, False, True)
-
-
-def test_an_image_that_its_header_calls_upside_down_is_a_conflict(shard: Shard) -> None:
-    path = shard.add("i1")
-    edit(path, lambda ds: setattr(ds, "PatientOrientation", ["A", "HR"]))
-    (row,) = shard.make()
-    assert (row["reason"], row["detail"]) == (
-        "orientation_conflict",
-        "columns run to the head: the image is upside down",
-    )
-    (row,) = shard.make(orientation_conflict="keep")
-    assert (row["reason"], row["orientation_conflict"], row["flipped"]) == (None, True, False)
-
-
-def test_a_raw_image_is_shown_dense_is_white(shard: Shard) -> None:
-    tissue = half_disc()
-    path = shard.add("i1", grey=np.where(tissue > 0, 4000 - 2 * tissue, 4095).astype(np.uint16))
-
-    def as_raw(ds: Dataset) -> None:
-        ds.PresentationIntentType = "FOR PROCESSING"
-        ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LIN", 1
-
-    edit(path, as_raw)
-    shard.add("i2")
-    raw, shown = shard.make()
-    assert (raw["intensity"], shown["intensity"]) == ("raw", "window")
-    assert raw["recipe"] == shown["recipe"]
-    assert raw["breast_area_px"] == pytest.approx(shown["breast_area_px"], rel=0.05)
-    assert not shard.holistic(raw)[:, -5:].any()
-    levels = shard.holistic(raw)[32, :20], shard.holistic(shown)[32, :20]
-    assert np.corrcoef(*levels)[0, 1] > 0.9
-
-
-def test_a_breast_that_fills_the_frame_is_oriented_by_its_header(shard: Shard) -> None:
-    full = np.random.default_rng(0).integers(1000, 2000, (160, 120)).astype(np.uint16)
-    shard.add("i1", "R", grey=full)
-    (row,) = shard.make()
-    assert (row["orientation_conflict"], row["flipped"]) == (False, True)
 
 
 def test_narrow_images_are_enlarged_bilinearly(shard: Shard) -> None:

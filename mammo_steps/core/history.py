@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of history.csv; losses are mean cross-entropies, the AUC is per image."""
+    """One line of history.csv; losses are mean cross-entropies, the AUC is per image.
+
+    validation_loss  negatives weigh as much as in training, so that it can be laid beside train_loss
+    """
 
     epoch: int
     n_positive: int
@@ -37,16 +40,16 @@ class EpochCost:
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
-    """Number of the epoch whose weights `fit` kept; one whose outputs overflowed only if all did."""
-    return max(
-        history,
-        key=lambda e: (
-            math.isfinite(e.validation_loss),
-            -math.inf if e.validation_auc is None else e.validation_auc,
-            -e.validation_loss,
-            -e.epoch,
-        ),
-    ).epoch
+    """Number of the epoch whose weights `fit` kept: that of the lowest validation loss, of equals the first.
+
+    Not of the highest AUC: a hair more of it can come with margins on a scale far from that of other folds and epochs,
+    and margins are summed over views and pooled over folds.
+    """
+
+    def loss(epoch: Epoch) -> float:
+        return epoch.validation_loss if math.isfinite(epoch.validation_loss) else math.inf
+
+    return min(history, key=lambda epoch: (loss(epoch), epoch.epoch)).epoch
 
 
 def history_csv(history: Sequence[Epoch]) -> str:

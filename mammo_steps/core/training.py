@@ -18,7 +18,7 @@ from mammo_steps.core.history import Epoch, EpochCost, best_epoch
 from mammo_steps.core.inference import Scoring, score_images
 from mammo_steps.core.progress import Progress
 from mammo_steps.core.randomness import seed_of
-from mammo_steps.core.ranking import auc_of
+from mammo_steps.core.ranking import loss_and_auc
 from mammo_steps.core.step import Part, Stepper
 from mammo_steps.core.task import Fitted, Run, Task
 from mammo_steps.core.watching import Silence, Watch
@@ -32,8 +32,7 @@ _SCORED_AT_ONCE = 32  # batches of validation images between two looks at whethe
 def fit(network: nn.Module, task: Task, settings: FitSettings, compute: Compute, run: Run) -> Fitted:
     """Train in place; the network ends with the weights of its best epoch on the validation women.
 
-    Best is the highest AUC over validation images, then the lowest loss; without both classes among the
-    validation images the loss alone decides.
+    Best is the lowest loss over validation images, see `core.history.best_epoch`.
     """
     if not task.pool.positives or not task.pool.negatives:
         raise ValueError(
@@ -214,7 +213,7 @@ class _Training:
         self.run.ranks.add_up([total])
         started = time.monotonic()
         targets = np.array([task.targets[i] for i in task.validation])
-        loss, auc = loss_and_auc(targets, self._margins())
+        loss, auc = loss_and_auc(targets, self._margins(), self.settings.negatives_per_positive)
         epoch = Epoch(
             epoch=progress.epoch,
             n_positive=n_positive,
@@ -254,10 +253,3 @@ class _Training:
             )
         ranks.add_up([margin])
         return margin.cpu().numpy()
-
-
-def loss_and_auc(targets: np.ndarray, margin: np.ndarray) -> tuple[float, float | None]:
-    """Mean cross-entropy and AUC of (n,) margins; no AUC if one class is missing or a margin is not finite."""
-    # cross-entropy of two nodes = log(1 + exp(-margin)) for a positive, of +margin for a negative
-    loss = float(np.logaddexp(0, np.where(targets == 1, -margin, margin)).mean())
-    return loss, auc_of(targets, margin) if np.isfinite(margin).all() else None

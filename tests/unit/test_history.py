@@ -1,17 +1,30 @@
+import numpy as np
+import pytest
+
 from mammo_steps.core.history import Epoch, best_epoch, history_csv
+from mammo_steps.core.ranking import loss_and_auc
 
 
 def epoch(number: int, auc: float | None, loss: float) -> Epoch:
     return Epoch(number, 1, 1, 0.1, 0.5, loss, auc)
 
 
-def test_the_best_epoch_has_the_highest_auc_then_the_lowest_loss_then_comes_first() -> None:
-    assert best_epoch([epoch(0, 0.7, 0.1), epoch(1, 0.8, 0.9), epoch(2, 0.8, 0.5), epoch(3, 0.8, 0.5)]) == 2
+def test_the_best_epoch_has_the_lowest_loss_then_comes_first() -> None:
+    assert best_epoch([epoch(0, 0.7, 0.6), epoch(1, 0.9, 4.4), epoch(2, 0.8, 0.5), epoch(3, 0.8, 0.5)]) == 2
+
+
+def test_negatives_weigh_as_much_as_in_training_however_many_there_are() -> None:
+    targets, margin = np.array([1, 0, 0, 0, 0]), np.array([2.0, 1.0, 1.0, -1.0, -1.0])
+    of_negatives = (np.log1p(np.exp(1.0)) + np.log1p(np.exp(-1.0))) / 2
+    loss, auc = loss_and_auc(targets, margin, 2.0)
+    assert loss == pytest.approx((np.log1p(np.exp(-2.0)) + 2 * of_negatives) / 3) and auc == 1.0
+    loss, auc = loss_and_auc(targets[1:], margin[1:], 2.0)
+    assert loss == pytest.approx(of_negatives) and auc is None
 
 
 def test_an_epoch_whose_outputs_overflowed_is_not_kept() -> None:
     nan, inf = float("nan"), float("inf")
-    assert best_epoch([epoch(0, nan, nan), epoch(1, 0.6, 0.5), epoch(2, 0.9, inf), epoch(3, 0.7, 0.6)]) == 3
+    assert best_epoch([epoch(0, nan, nan), epoch(1, 0.6, 0.5), epoch(2, 0.9, inf), epoch(3, 0.7, 0.6)]) == 1
     assert best_epoch([epoch(0, None, nan), epoch(1, None, 0.5)]) == 1
 
 

@@ -14,13 +14,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mammo_steps.core import plots
+from mammo_steps.core.exam_models import NETWORKS, Model
 from mammo_steps.core.exam_pictures import by_exam, exam_figure, read_pictures
-from mammo_steps.core.exam_scores import MODELS, NETWORKS
 from mammo_steps.core.files import write_json
 from mammo_steps.core.localisation import LOCATOR_NAMES
 from mammo_steps.core.number_text import read_csv
 from mammo_steps.core.steps import start_logging
-from mammo_steps.core.table1 import ENDPOINT_NAMES, NAMES
+from mammo_steps.core.table1 import ENDPOINT_NAMES
 from mammo_steps.core.tables import read_table
 from mammo_steps.core.terms import Endpoint, Role
 
@@ -40,8 +40,11 @@ class Album:
         self.entries.append({"group": group, "file": file, "title": title, "caption": caption})
 
 
-def add_aucs(album: Album, aucs: Sequence[Mapping[str, Any]], evaluation: Mapping[str, Any]) -> None:
+def add_aucs(
+    album: Album, aucs: Sequence[Mapping[str, Any]], evaluation: Mapping[str, Any], models: Sequence[Model]
+) -> None:
     """ROC curves and spread over folds, one figure each per end point."""
+    colours = plots.colours_of([model.key for model in models])
     pooled = {
         (row["model"], row["endpoint"]): row
         for row in aucs
@@ -50,32 +53,33 @@ def add_aucs(album: Album, aucs: Sequence[Mapping[str, Any]], evaluation: Mappin
     folds = {(row["model"], row["endpoint"]): row["auc"] for row in evaluation["fold_aucs"]}
     for endpoint in Endpoint:
         labels = {}
-        for model in MODELS:
-            auc = pooled[model, endpoint]["auc"]
-            labels[model] = NAMES[model] if auc is None else f"{NAMES[model]} {auc:.3f}"
+        for model in models:
+            auc = pooled[model.key, endpoint]["auc"]
+            labels[model.key] = model.name if auc is None else f"{model.name} {auc:.3f}"
         curves = [curve for curve in evaluation["roc"] if curve["endpoint"] == endpoint]
         name = ENDPOINT_NAMES[endpoint]
         album.add(
             "roc",
             f"roc_{endpoint}.svg",
-            plots.roc_figure(curves, labels),
+            plots.roc_figure(curves, labels, colours),
             name,
             f"ROC curves, {name}: all exams, folds pooled; numbers are AUCs.",
         )
         rows = [
-            {**pooled[model, endpoint], "label": NAMES[model], "folds": folds[model, endpoint]}
-            for model in MODELS
+            {**pooled[model.key, endpoint], "label": model.name, "folds": folds[model.key, endpoint]}
+            for model in models
+            if not model.not_run
         ]
         album.add(
             "folds",
             f"folds_{endpoint}.svg",
-            plots.folds_figure(rows),
+            plots.folds_figure(rows, colours),
             name,
             f"AUC of every fold (dots) and of all exams pooled (diamond, bar: 95 % interval), {name}.",
         )
 
 
-def add_scores(album: Album, path: Path) -> None:
+def add_scores(album: Album, path: Path, names: Mapping[str, str]) -> None:
     """Exam scores of every network by outcome."""
     table = read_table(path, "exam_scores", ["outcome", *NETWORKS])
     outcomes = np.array(table["outcome"].to_pylist())
@@ -84,20 +88,20 @@ def add_scores(album: Album, path: Path) -> None:
             "scores",
             f"scores_{network}.svg",
             plots.scores_figure(table[network].to_numpy(), outcomes, "exam score (sum of margins)"),
-            NAMES[network],
-            f"Out-of-fold exam scores of the {NAMES[network].lower()} by outcome; each to its own height.",
+            names[network],
+            f"Out-of-fold exam scores of the {names[network].lower()} by outcome; each to its own height.",
         )
 
 
-def add_training(album: Album, model: str, files: Sequence[Path]) -> None:
+def add_training(album: Album, model: str, name: str, files: Sequence[Path]) -> None:
     """Training curves of all folds of one model; a file's folder names its fold."""
     histories = {file.parent.name: read_csv(file, ()) for file in sorted(files, key=_by_number)}
     album.add(
         "training",
         f"training_{model}.svg",
         plots.training_figure(histories),
-        NAMES[model],
-        f"{NAMES[model]}: loss and validation AUC per epoch, one line per fold; a dot marks the kept epoch.",
+        name,
+        f"{name}: loss and validation AUC per epoch, one line per fold; a dot marks the kept epoch.",
     )
 
 
@@ -153,11 +157,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     album = Album(args.figures)
     words = ("model", "endpoint", "unit", "protocol", "pooling", "ci_method")
+    evaluation = json.loads(args.evaluation.read_text(encoding="utf-8"))
+    models = [Model(**model) for model in evaluation["models"]]
+    names = {model.key: model.name for model in models}
     with plots.style():
-        add_aucs(album, read_csv(args.auc, words), json.loads(args.evaluation.read_text(encoding="utf-8")))
-        add_scores(album, args.scores)
-        add_training(album, "holistic", args.holistic_histories)
-        add_training(album, "attention", args.attention_histories)
+        add_aucs(album, read_csv(args.auc, words), evaluation, models)
+        add_scores(album, args.scores, names)
+        add_training(album, "holistic", names["holistic"], args.holistic_histories)
+        add_training(album, "attention", names["attention"], args.attention_histories)
         add_localisation(album, args.localisation)
         add_exams(album, args.maps)
     write_json(args.figures / "figures.json", album.entries)

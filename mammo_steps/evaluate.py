@@ -20,8 +20,9 @@ from mammo_steps.core import crop_audit, localisation
 from mammo_steps.core.breast import breast_mask
 from mammo_steps.core.cohort import PLACE_COLUMNS
 from mammo_steps.core.crop_audit import CropAudit
-from mammo_steps.core.exam_aucs import POOLINGS, PROTOCOLS, TESTS, AucRow, Comparison, Rules, comparisons
-from mammo_steps.core.exam_scores import MODELS, NETWORKS, READERS, SCORED, Exams, read_exams
+from mammo_steps.core.exam_aucs import NOT_RUN, POOLINGS, PROTOCOLS, AucRow, Comparison, Rules, comparisons
+from mammo_steps.core.exam_models import NETWORKS, READERS, Model, pairs, table_models
+from mammo_steps.core.exam_scores import Exams, read_exams
 from mammo_steps.core.files import write_text
 from mammo_steps.core.geometry import InputCut, RoiSize
 from mammo_steps.core.ids import Pseudonyms, read_key
@@ -46,12 +47,16 @@ class Settings(Rules):
     """Beside the rules of the AUCs (`core.exam_aucs.Rules`):
 
     synthetic       the cohort is synthetic: say so
+    published_ran   whether there are scores of Wu et al. 2019
+    outside         the outside models, entries of the config's `outside_models.tables`
     input           how the holistic model's input is cut: side_px, crop, mm_per_px (`core.geometry.InputCut`)
     roi             size of a ROI: side_px, mm_per_px (`core.geometry.RoiSize`)
     audit_per_size  of how many images of each size the crop audit measures the breast
     """
 
     synthetic: bool
+    published_ran: bool
+    outside: Sequence[Mapping[str, Any]]
     input: Mapping[str, Any]
     roi: Mapping[str, Any]
     audit_per_size: int
@@ -60,14 +65,14 @@ class Settings(Rules):
 Comparisons = Mapping[tuple[str, str], Comparison]  # (end point, protocol) -> its exams
 
 
-def auc_rows(found: Comparisons) -> list[AucRow]:
+def auc_rows(found: Comparisons, models: Sequence[Model]) -> list[AucRow]:
     """Every line of auc.csv: end point x protocol x pooling x model."""
     return [
         found[endpoint, protocol].row(model, endpoint, protocol, pooling)
         for endpoint in Endpoint
         for protocol in PROTOCOLS
         for pooling in POOLINGS
-        for model in MODELS
+        for model in models
     ]
 
 
@@ -77,7 +82,8 @@ def prior_rows(exams: Exams, rules: Rules, seed: int) -> list[dict[str, Any]]:
         return []
     other = replace(rules, prior="leave_out" if rules.prior == "negative" else "negative")
     found = comparisons(exams, other, seed)
-    rows = [found[end, "all"].row(model, end, "all", "pooled") for end in Endpoint for model in NETWORKS]
+    own = [model for model in exams.models if model.key in NETWORKS]
+    rows = [found[end, "all"].row(model, end, "all", "pooled") for end in Endpoint for model in own]
     return [{"prior": other.prior, **asdict(row)} for row in rows]
 
 
@@ -85,7 +91,7 @@ def _curves(found: Comparisons) -> list[dict[str, Any]]:
     curves = []
     for endpoint in Endpoint:
         comparison = found[endpoint, "all"]
-        for model in SCORED:
+        for model in comparison.exams.scores:
             if min(comparison.counts(comparison.used(model))):
                 false_positive, true_positive = comparison.roc(model)
                 curves.append(
@@ -107,6 +113,7 @@ def exam_counts(exams: Exams) -> dict[str, Any]:
         },
         "n_unknown_left_out": by_outcome[Outcome.UNKNOWN],
         "reader_n": {name: int(np.isfinite(exams.scores[name]).sum()) for name in (*READERS, "two_readers")},
+        "scored_n": {name: int(np.isfinite(scores).sum()) for name, scores in exams.scores.items()},
     }
 
 
@@ -114,23 +121,24 @@ def exam_part(exams: Exams, found: Comparisons, rows: Sequence[AucRow]) -> dict[
     """What evaluation.json says about exams."""
     tests = []
     for endpoint in Endpoint:
-        for first, second in TESTS:
+        for first, second in pairs(exams.models):
             test = found[endpoint, "all"].test(first, second)
             if test:
                 tests.append({"endpoint": endpoint, "protocol": "all", **test})
     return {
+        "models": [asdict(model) for model in exams.models],
         "counts": exam_counts(exams),
         "not_estimable": [
             {name: getattr(row, name) for name in ("model", "endpoint", "protocol", "pooling", "why")}
             for row in rows
-            if row.why
+            if row.why and row.ci_method != NOT_RUN
         ],
         "tests": tests,
         "fold_aucs": [
-            {"model": model, "endpoint": end, "folds": list(values), "auc": list(values.values())}
+            {"model": model.key, "endpoint": end, "folds": list(values), "auc": list(values.values())}
             for end in Endpoint
-            for model in MODELS
-            for values in [found[end, "all"].fold_aucs(model)]
+            for model in exams.models
+            for values in [found[end, "all"].fold_aucs(model.key)]
         ],
         "roc": _curves(found),
     }
@@ -202,6 +210,7 @@ def look_at_images(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scores", type=Path, required=True, help="scores/exams.parquet")
+    parser.add_argument("--outside", type=Path, help="scores/outside.parquet, where there are outside models")
     parser.add_argument("--images", type=Path, required=True, help="cohort/images.parquet")
     parser.add_argument("--shards", type=Path, required=True, help="folder of the shards")
     parser.add_argument("--coas", type=Path, nargs="+", required=True, help="holistic/{fold}/images.parquet")
@@ -232,10 +241,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         lesions.update(read_lesions(args.lesions, Pseudonyms(key)))
 
     settings = Settings(**args.settings)
-    exams = read_exams(args.scores)
+    models = table_models(settings.outside, settings.published_ran)
+    exams = read_exams(args.scores, models, args.outside)
     log.info("%d exams, %d images with known lesions", len(exams.exam_id), len(lesions))
     found = comparisons(exams, settings, args.seed)
-    rows = auc_rows(found)
+    rows = auc_rows(found, models)
     names = {"image_id", "outcome", "breast_area_px", "breast_col", *PLACE_COLUMNS}
     images = read_table(args.images, "images", sorted(names))
     cases, audit = look_at_images(images, args.shards, lesions, settings, args.seed)
@@ -251,7 +261,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "coa": coa_counts(args.coas),
     }
     write_text(args.auc, csv_text(AUC_COLUMNS, map(asdict, rows)))
-    write_text(args.table1, table1_markdown(rows, settings.synthetic))
+    write_text(args.table1, table1_markdown(rows, models, settings.synthetic))
     write_text(args.localisation, csv_text(localisation.COLUMNS, hits))
     write_text(args.crop_audit, csv_text(crop_audit.COLUMNS, audit))
     write_text(args.evaluation, json_text(evaluation))

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mammo_steps.core.exam_scores import MODELS
+from mammo_steps.core.exam_aucs import NOT_RUN
+from mammo_steps.core.exam_models import Model
 from mammo_steps.core.files import write_text
 from mammo_steps.core.localisation import LOCATOR_NAMES
 from mammo_steps.core.number_text import read_csv
 from mammo_steps.core.page import inline_svg, render
 from mammo_steps.core.steps import json_object, start_logging
-from mammo_steps.core.table1 import ENDPOINT_NAMES, NAMES, NOTES, SYNTHETIC, VARIANT_NAMES, VARIANTS
+from mammo_steps.core.table1 import ENDPOINT_NAMES, NOTES, SYNTHETIC, VARIANT_NAMES, VARIANTS
 from mammo_steps.core.table1 import PAPER as PAPER_AUCS
 from mammo_steps.core.terms import Endpoint
 
@@ -53,8 +54,8 @@ def read_figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return groups
 
 
-def table1(aucs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the paper's Table 1: name, and per end point our row (None = not run) and the paper's AUC."""
+def table1(aucs: Sequence[Mapping[str, Any]], models: Sequence[Model]) -> list[dict[str, Any]]:
+    """Rows of the paper's Table 1: the model, and per end point our row and the paper's AUC."""
     found = {
         (row["model"], row["endpoint"]): row
         for row in aucs
@@ -62,28 +63,29 @@ def table1(aucs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     }
     return [
         {
-            "name": name,
+            "model": model,
             "cells": [
                 {
-                    "ours": found.get((model, endpoint)),
-                    "paper": PAPER_AUCS[model][place] if model in PAPER_AUCS else None,
+                    "ours": found[model.key, endpoint],
+                    "paper": PAPER_AUCS[model.key][place] if model.key in PAPER_AUCS else None,
                 }
                 for place, endpoint in enumerate(Endpoint)
             ],
         }
-        for model, name in NAMES.items()
+        for model in models
     ]
 
 
-def variants(aucs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Per end point: the models' AUCs under every protocol and pooling, in the order of VARIANTS."""
+def variants(aucs: Sequence[Mapping[str, Any]], models: Sequence[Model]) -> list[dict[str, Any]]:
+    """Per end point: AUCs of the models that were run, under every protocol and pooling, in the order of VARIANTS."""
     found = {(row["model"], row["endpoint"], row["protocol"], row["pooling"]): row for row in aucs}
     return [
         {
             "name": ENDPOINT_NAMES[endpoint],
             "rows": [
-                {"name": NAMES[model], "cells": [found[model, endpoint, *variant] for variant in VARIANTS]}
-                for model in MODELS
+                {"name": model.name, "cells": [found[model.key, endpoint, *variant] for variant in VARIANTS]}
+                for model in models
+                if not model.not_run
             ],
         }
         for endpoint in Endpoint
@@ -173,24 +175,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings(**args.settings)
     flow = json.loads(args.flow.read_text(encoding="utf-8"))
     aucs = read_csv(args.auc, AUC_WORDS)
+    evaluation = json.loads(args.evaluation.read_text(encoding="utf-8"))
+    models = [Model(**model) for model in evaluation["models"]]
     outcomes, excluded = excluded_by_outcome(flow)
     page = render(
         {
             "settings": settings,
             "synthetic_text": SYNTHETIC,
-            "evaluation": json.loads(args.evaluation.read_text(encoding="utf-8")),
+            "evaluation": evaluation,
             "flow": flow,
             "steps": flow_steps(flow),
             "excluded_outcomes": outcomes,
             "excluded": excluded,
             "endpoints": [ENDPOINT_NAMES[endpoint] for endpoint in Endpoint],
             "endpoint_names": {str(end): name for end, name in ENDPOINT_NAMES.items()},
-            "model_names": NAMES,
-            "table1": table1(aucs),
-            "variants": variants(aucs),
+            "models": models,
+            "model_names": {model.key: model.name for model in models},
+            "table1": table1(aucs, models),
+            "variants": variants(aucs, models),
             "variant_names": [VARIANT_NAMES[variant] for variant in VARIANTS],
             "notes": NOTES,
-            "ci_methods": sorted({row["ci_method"] for row in aucs}),
+            "ci_methods": sorted({row["ci_method"] for row in aucs} - {NOT_RUN}),
             "hits": hit_rates(read_csv(args.localisation, ("locator", "role", "lesion_type"))),
             "locator_names": LOCATOR_NAMES,
             "crops": read_csv(args.crop_audit, ()),

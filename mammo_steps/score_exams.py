@@ -4,6 +4,9 @@ The ensemble's margin of an image is the unweighted mean of its two margins. A b
 its images, an exam's the larger one of its two breasts. Only rows with role `test` are taken; every image of
 the cohort has to have exactly one from each model, in the fold that tests its exam, or the step fails.
 
+Beside these stand the published model of Wu et al. 2019 (the larger one of the two breasts' probabilities of
+malignancy) and its adapted head, null where an exam has none.
+
 A reader's exam score is the larger one of the two breasts' scores, that of two readers the larger sum; null
 where the exam was not read.
 """
@@ -18,15 +21,23 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
+from mammo_steps.core.aggregation import exam_scores
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.recipe import Recipe, check_follows, check_same
 from mammo_steps.core.steps import json_object, start_logging
 from mammo_steps.core.tables import read_table, recipe_of, write_table
 from mammo_steps.core.terms import LATERALITIES, Role
+from mammo_steps.core.wu_reading import score_tables
 
 log = logging.getLogger("score_exams")
 
-SCORE_TABLES = {"holistic": "holistic_scores", "attention": "attention_scores"}
+NETWORKS = ("holistic", "attention")
+# model -> its table, and what a row of it stands for
+SCORE_TABLES = {
+    "holistic": ("holistic_scores", "image"),
+    "attention": ("attention_scores", "image"),
+    "wu2019_adapted": ("adapted_scores", "exam"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,17 +52,21 @@ class Settings:
 
 
 def out_of_fold(paths: Sequence[Path], model: str, exams: pd.DataFrame, members: int) -> pd.Series:
-    """Margins of one model by image_id, from the fold that tests the image's exam; the mean over its members.
+    """Margins of one model by image_id (of `wu2019_adapted` by exam_id), from the fold that tests the exam.
+
+    A margin is the mean over a fold's members.
 
     exams    index exam_id, column fold
     members  networks per fold; each has a table of its own among `paths`
     Raises ValueError if a fold also learned from a woman that it tests, if it tests an exam of another fold,
     if an image has not one margin of each member, or one that is no finite number.
     """
-    columns = ["image_id", "patient_id", "exam_id", "fold", "role", "margin"]
+    kind, unit = SCORE_TABLES[model]
+    key = f"{unit}_id"
+    columns = list(dict.fromkeys([key, "patient_id", "exam_id", "fold", "role", "margin"]))
     parts = []
     for path in paths:
-        table = read_table(path, SCORE_TABLES[model], columns)
+        table = read_table(path, kind, columns)
         tested = table.filter(pc.equal(table["role"], Role.TEST.value)).to_pandas()
         learned = set(
             pc.unique(table.filter(pc.not_equal(table["role"], Role.TEST.value))["patient_id"]).to_pylist()
@@ -64,19 +79,19 @@ def out_of_fold(paths: Sequence[Path], model: str, exams: pd.DataFrame, members:
         n_wrong = int((tested["exam_id"].map(exams["fold"]) != tested["fold"]).sum())
         if n_wrong:
             raise ValueError(
-                f"{path}: {n_wrong} test images are of exams that another fold tests, or that are not in the "
+                f"{path}: {n_wrong} test {unit}s are of exams that another fold tests, or that are not in the "
                 "cohort: the scores are of an older split; rerun the fold"
             )
         parts.append(tested)
-        n_twice = int(tested["image_id"].duplicated().sum())
+        n_twice = int(tested[key].duplicated().sum())
         if n_twice:
-            raise ValueError(f"{path}: {n_twice} images have more than one test margin, wanted one")
+            raise ValueError(f"{path}: {n_twice} {unit}s have more than one test margin, wanted one")
     rows = pd.concat(parts, ignore_index=True)
-    counts = rows["image_id"].value_counts()
+    counts = rows[key].value_counts()
     n_other = int((counts != members).sum())
     if n_other:
         raise ValueError(
-            f"{model}: {n_other} images have {sorted(set(counts) - {members})} test margins, wanted {members}, one of "
+            f"{model}: {n_other} {unit}s have {sorted(set(counts) - {members})} test margins, wanted {members}, one of "
             "each member: rerun their folds"
         )
     n_bad = int((~np.isfinite(rows["margin"])).sum())
@@ -84,26 +99,8 @@ def out_of_fold(paths: Sequence[Path], model: str, exams: pd.DataFrame, members:
         raise ValueError(
             f"{model}: {n_bad} of {len(rows)} margins are not finite: training of a fold diverged"
         )
-    margins: pd.Series = rows.groupby("image_id")["margin"].mean()
+    margins: pd.Series = rows.groupby(key)["margin"].mean()
     return margins
-
-
-def exam_scores(images: pd.DataFrame, scores: pd.Series) -> pd.Series:
-    """Exam score by exam_id: over the two breasts the maximum of the sum over a breast's images.
-
-    images  columns image_id, exam_id, laterality, in the order of image_id: sums are the same in every run
-    scores  by image_id; every image has to have one
-    """
-    missing = ~images["image_id"].isin(scores.index)
-    if missing.any():
-        n_exams = images.loc[missing, "exam_id"].nunique()
-        raise ValueError(
-            f"{int(missing.sum())} images of {n_exams} exams have no test margin: rerun their folds"
-        )
-    scored = images.assign(score=images["image_id"].map(scores))
-    breasts = scored.groupby(["exam_id", "laterality"])["score"].sum()
-    exams: pd.Series = breasts.groupby("exam_id").max()
-    return exams
 
 
 def reader_scores(exams: pd.DataFrame) -> dict[str, pd.Series]:
@@ -118,12 +115,39 @@ def reader_scores(exams: pd.DataFrame) -> dict[str, pd.Series]:
     return {name: pd.Series(np.maximum(*pair), exams.index) for name, pair in pairs.items()}  # NaN stays NaN
 
 
-def scores_of(exams: pd.DataFrame, images: pd.DataFrame, margins: dict[str, pd.Series]) -> pd.DataFrame:
+def wu2019_scores(paths: Sequence[Path], exams: pd.DataFrame) -> pd.Series:
+    """Wu et al.'s score by exam_id, NaN where an exam could not be scored.
+
+    ValueError unless the tables have each exam of the cohort once, and probabilities where they give no reason.
+    """
+    columns = ["exam_id", "reason", "left_malignant", "right_malignant"]
+    if not paths:
+        return pd.Series(dtype=float)
+    rows = pd.concat([read_table(path, "wu2019_scores", columns).to_pandas() for path in paths])
+    n_other = len(set(rows["exam_id"]) ^ set(exams.index)) + int(rows["exam_id"].duplicated().sum())
+    if n_other:
+        raise ValueError(
+            f"wu2019: {n_other} exams do not stand in it once: rerun score_wu2019 for all shards"
+        )
+    rows = rows.set_index("exam_id")
+    scores: pd.Series = rows[["left_malignant", "right_malignant"]].max(axis=1, skipna=False)
+    n_bad = int((rows["reason"].isna() & ~scores.between(0, 1)).sum())
+    if n_bad:
+        raise ValueError(
+            f"wu2019: {n_bad} exams have no probability and no reason for it: rerun score_wu2019"
+        )
+    return scores
+
+
+def scores_of(
+    exams: pd.DataFrame, images: pd.DataFrame, margins: dict[str, pd.Series], others: dict[str, pd.Series]
+) -> pd.DataFrame:
     """The `exam_scores` table, sorted by exam_id.
 
     exams    index exam_id; patient_id, outcome, fold and the readers' columns
     images   columns image_id, exam_id, laterality
     margins  of holistic and attention, by image_id
+    others   of wu2019 and wu2019_adapted, by exam_id; an exam may lack one
     """
     if set(images["exam_id"]) != set(exams.index):
         raise ValueError("the cohort's images and exams are of different exams: rerun split_folds")
@@ -138,12 +162,15 @@ def scores_of(exams: pd.DataFrame, images: pd.DataFrame, margins: dict[str, pd.S
     images = images.sort_values("image_id")
     margins = margins | {"ensemble": (margins["holistic"] + margins["attention"]) / 2}
     networks = {name: exam_scores(images, scores) for name, scores in margins.items()}
-    table = exams.assign(**networks, **reader_scores(exams)).rename_axis("exam_id").reset_index()
+    columns = networks | {name: scores.reindex(exams.index) for name, scores in others.items()}
+    table = exams.assign(**columns, **reader_scores(exams)).rename_axis("exam_id").reset_index()
     return table[list(TABLES["exam_scores"])].sort_values("exam_id", ignore_index=True)
 
 
-def checked_recipe(images: Path, holistic: Sequence[Path], attention: Sequence[Path]) -> Recipe:
-    """The recipe of all scores; ValueError unless every fold's tables are of one recipe, the cohort's."""
+def checked_recipe(
+    images: Path, holistic: Sequence[Path], attention: Sequence[Path], wu2019: Sequence[Path]
+) -> Recipe:
+    """The recipe of the networks' scores; ValueError unless every model's tables are of one recipe, the cohort's."""
     found = {
         "holistic": [recipe_of(path) for path in holistic],
         "attention": [recipe_of(path) for path in attention],
@@ -151,6 +178,10 @@ def checked_recipe(images: Path, holistic: Sequence[Path], attention: Sequence[P
     for model, tables in found.items():
         check_same(tables, f"Scores of one study are of one recipe: run the folds' {model} model again")
     check_follows(found["holistic"][0], recipe_of(images), "Run the folds again on these images")
+    published = [recipe_of(path) for path in wu2019]
+    check_same(published, "Run score_wu2019 and adapt_wu2019 again")
+    for table in published[:1]:
+        check_follows(table, recipe_of(images), "Run score_wu2019 again on these images")
     check_follows(found["attention"][0], found["holistic"][0], "Run the folds' attention model again")
     return found["attention"][0].recipe
 
@@ -159,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--exams", type=Path, required=True, help="cohort/exams.parquet")
     parser.add_argument("--images", type=Path, required=True, help="cohort/images.parquet")
-    for model in SCORE_TABLES:
+    for model in NETWORKS:
         parser.add_argument(
             f"--{model}",
             type=Path,
@@ -167,6 +198,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             required=True,
             help=f"{model}/<fold>/images.parquet of every fold",
         )
+    parser.add_argument("--wu2019", type=Path, help="folder of the published model's scores, if it was run")
+    parser.add_argument(
+        "--wu2019-adapted", type=Path, nargs="*", default=[], help="wu2019_adapted/{fold}/exams.parquet, all"
+    )
     parser.add_argument("--members", type=int, default=1, help="networks per fold and model")
     parser.add_argument("--settings", type=json_object, required=True, help="JSON: aggregation")
     parser.add_argument("--out", type=Path, required=True, help="written: one row per exam (Parquet)")
@@ -174,12 +209,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     start_logging()
 
     Settings(**args.settings)
-    recipe = checked_recipe(args.images, args.holistic, args.attention)
     exams = read_table(args.exams, "exams").to_pandas().set_index("exam_id")
-    images = read_table(args.images, "images", ["image_id", "exam_id", "laterality"]).to_pandas()
+    images = read_table(args.images, "images", ["image_id", "exam_id", "laterality", "shard"]).to_pandas()
+    wu2019 = [] if args.wu2019 is None else score_tables(args.wu2019, images["shard"])
+    recipe = checked_recipe(args.images, args.holistic, args.attention, [*wu2019, *args.wu2019_adapted])
     log.info("%d exams, %d images, %d folds", len(exams), len(images), exams["fold"].nunique())
-    margins = {model: out_of_fold(getattr(args, model), model, exams, args.members) for model in SCORE_TABLES}
-    table = scores_of(exams, images, margins)
+    margins = {model: out_of_fold(getattr(args, model), model, exams, args.members) for model in NETWORKS}
+    others = {
+        "wu2019": wu2019_scores(wu2019, exams),
+        "wu2019_adapted": pd.Series(dtype=float)
+        if not args.wu2019_adapted
+        else out_of_fold(args.wu2019_adapted, "wu2019_adapted", exams, 1),
+    }
+    table = scores_of(exams, images, margins, others)
     write_table(args.out, "exam_scores", {str(name): column for name, column in table.items()}, recipe)
     log.info("%d exams scored", len(table))
 

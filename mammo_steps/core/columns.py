@@ -224,6 +224,48 @@ TABLES: dict[str, dict[str, Column]] = {
     },
     # attention/{fold}/images.parquet
     "attention_scores": {**_IMAGE, **_WHO, **_SIDE, **_FOLD, **_MARGIN},
+    # wu2019/{shard}/exams.parquet: one row per exam of the cohort in the shard
+    "wu2019_scores": {
+        **_WHO,
+        "reason": Column(
+            "string?", "why the exam has no scores: views, no_breast or too_small; null = scored"
+        ),
+        "detail": Column("string?", "what was found"),
+        **{
+            f"{prefix}{side}_{kind}": Column("double?", f"probability, {model} network")
+            for model, prefix in (("image-and-heatmaps", ""), ("image-only", "image_"))
+            for kind in ("benign", "malignant")
+            for side in ("left", "right")
+        },
+        "features": Column(
+            "list<float>",
+            "1024: means of the last maps of the image-and-heatmaps network, 256 each of L-CC, R-CC, L-MLO, R-MLO; "
+            "empty where there are no scores",
+        ),
+    },
+    # wu2019/{shard}/patches.parquet: one row per image; a heatmap is the mean over the patches that cover a pixel
+    "wu2019_patches": {
+        **_IMAGE,
+        "top_px": Column("int32", "first row of the breast's crop in the stored matrix"),
+        "left_px": Column("int32", "first column of the crop in the stored matrix"),
+        "height_px": Column("int32", "rows of the crop"),
+        "width_px": Column("int32", "columns of the crop"),
+        "mirrored": Column("bool", "true: patches count columns from the crop's right edge as stored"),
+        "patch_rows": Column("list<int32>", "first row of each patch row in the crop; patches are 256 x 256"),
+        "patch_cols": Column("list<int32>", "first column of each patch column, chest wall left"),
+        "benign": Column(
+            "list<float>", "probability per patch; columns are the outer loop, rows the inner one"
+        ),
+        "malignant": Column("list<float>", "the same"),
+    },
+    # wu2019/adapted/{fold}/exams.parquet: exams that the fold's head learned from, chose by or tests
+    "adapted_scores": {**_WHO, **_FOLD, **_MARGIN},
+    # scores/outside.parquet: one row per outside model and exam of the cohort that it scored
+    "outside_scores": {
+        "model": Column("string", "its name in the config"),
+        "exam_id": Column("string", "one screening visit"),
+        "score": Column("double", "higher = more suspicious"),
+    },
     # scores/exams.parquet: one row per exam, out-of-fold only
     "exam_scores": {
         **_WHO,
@@ -232,6 +274,10 @@ TABLES: dict[str, dict[str, Column]] = {
         "holistic": Column("double", "max over breasts of the sum over views of the holistic margin"),
         "attention": Column("double", "the same of the attention margin"),
         "ensemble": Column("double", "the same of the mean of the two margins"),
+        "wu2019": Column(
+            "double?", "max over breasts of Wu et al.'s probability of malignancy; null = not scored"
+        ),
+        "wu2019_adapted": Column("double?", "margin of the adapted head; null = not scored"),
         "reader_1": Column("double?", "max over breasts of the first reader's score; null = not read"),
         "reader_2": Column("double?", "max over breasts of the second reader's score"),
         "two_readers": Column("double?", "max over breasts of the two readers' sum; null = not read by both"),

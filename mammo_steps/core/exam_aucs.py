@@ -19,19 +19,17 @@ from mammo_steps.core.auc import (
     interval,
 )
 from mammo_steps.core.endpoints import sampled, truths
-from mammo_steps.core.exam_scores import NETWORKS, READERS, Exams
+from mammo_steps.core.exam_models import READERS, Model, pairs
+from mammo_steps.core.exam_scores import Exams
 from mammo_steps.core.randomness import stream
 from mammo_steps.core.terms import Endpoint
 
 PROTOCOLS = ("all", "sampled")
 POOLINGS = ("pooled", "fold_mean")
-TESTS = (
-    ("attention", "holistic"),
-    ("ensemble", "holistic"),
-    *((network, "two_readers") for network in NETWORKS),
-)
 _FORM = {"delong": "", "delong_logit": "_logit", "delong_score": "_score"}
 _ROC_POINTS = 400
+_Drawn = tuple[str, tuple[str, ...]]  # a score, and the scores that an exam has to have as well
+NOT_RUN = "not_run"  # in place of a ci_method
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ class Comparison:
     def __init__(self, exams: Exams, truth: Ints, rules: Rules, seed_key: tuple[str | int, ...]) -> None:
         self.exams, self.truth, self.rules, self.seed_key = exams, truth, rules, seed_key
         self.positive: Bools = truth == 1
-        self._draws: dict[tuple[str, str], Floats] | None = None
+        self._draws: dict[_Drawn, Floats] | None = None
 
     def used(self, *names: str) -> Bools:
         """(n,) exams of the end point that have all of these scores."""
@@ -162,7 +160,12 @@ class Comparison:
         variance, quantile = float(aucs.var(ddof=1)) / k, float(t.ppf(0.975, k - 1))
         return Estimate(float(aucs.mean()), variance, n_positive, n_negative, "t_over_folds", quantile)
 
-    def row(self, model: str, endpoint: str, protocol: str, pooling: str) -> AucRow:
+    def row(self, of: Model, endpoint: str, protocol: str, pooling: str) -> AucRow:
+        model = of.key
+        if of.not_run:
+            return AucRow(
+                model, endpoint, "exam", protocol, pooling, None, None, None, NOT_RUN, 0, 0, of.not_run
+            )
         found = self.estimate(model, pooling)
         counts = self.counts(self.exams_of(model))
         if isinstance(found, str):
@@ -175,21 +178,20 @@ class Comparison:
             model, endpoint, "exam", protocol, pooling, found.value, ci.low, ci.high, ci.method, *counts
         )
 
-    def draws(self, *names: str, of: str = "") -> Floats:
-        """(len(names), n_draws) AUCs under the clustered bootstrap, over the exams that also have score `of`.
+    def draws(self, *names: str, all_of: tuple[str, ...] = ()) -> Floats:
+        """(len(names), n_draws) AUCs under the clustered bootstrap, over the exams that have `all_of` these scores too.
 
         All scores of the end point are drawn together, so that differences are of the same women.
         """
         if self._draws is None:
             self._draws = self._draw()
-        return np.stack([self._draws[name, of] for name in names])
+        return np.stack([self._draws[name, all_of] for name in names])
 
-    def _draw(self) -> dict[tuple[str, str], Floats]:
-        masks = {(name, ""): self.used(name) for name in self.exams.scores}
-        masks |= {
-            (name, second): self.used(first, second) for first, second in TESTS for name in (first, second)
-        }
-        keys: dict[tuple[str, bytes], list[tuple[str, str]]] = {}
+    def _draw(self) -> dict[_Drawn, Floats]:
+        masks: dict[_Drawn, Bools] = {(name, ()): self.used(name) for name in self.exams.scores}
+        for pair in pairs(self.exams.models):
+            masks |= {(name, pair): self.used(*pair) for name in pair}
+        keys: dict[tuple[str, bytes], list[_Drawn]] = {}
         for key, mask in masks.items():  # a mask that leaves nothing out need not be drawn twice
             if min(self.counts(mask)):
                 keys.setdefault((key[0], mask.tobytes()), []).append(key)
@@ -214,7 +216,7 @@ class Comparison:
         by_delong = difference(*delong(pair, self.positive[mask]))
         women = np.unique(self.exams.woman[mask], return_inverse=True)[1].astype(np.int64)
         by_woman = difference(*clustered(pair, self.positive[mask], women))
-        drawn = self.draws(first, second, of=second)
+        drawn = self.draws(first, second, all_of=(first, second))
         drawn = drawn[:, np.isfinite(drawn).all(axis=0)]
         by_bootstrap = difference(np.array([by_delong.delta, 0.0]), np.cov(drawn))
         low, high = np.percentile(drawn[0] - drawn[1], [2.5, 97.5])

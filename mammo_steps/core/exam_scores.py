@@ -4,23 +4,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 
 from mammo_steps.core.auc import Floats, Ints
 from mammo_steps.core.endpoints import worst_outcomes
+from mammo_steps.core.exam_models import NETWORKS, OWN_COLUMNS, Model
 from mammo_steps.core.tables import read_table
-
-NETWORKS = ("holistic", "attention", "ensemble")
-READERS = ("reader_1", "reader_2")
-SCORED = (*NETWORKS, *READERS, "two_readers")  # columns of the `exam_scores` table
-MODELS = (*NETWORKS, *READERS, "one_reader", "two_readers")  # one_reader: mean of the readers' AUCs
 
 
 @dataclass(frozen=True)
 class Exams:
-    """Out-of-fold scores: one entry per exam, sorted by exam_id; a score is NaN where the exam was not read.
+    """Out-of-fold scores: one entry per exam, sorted by exam_id; a score is NaN where there is none (not read).
 
     woman    (n,) 0..W-1
     stratum  (W,) the woman's worst outcome (its place in `core.terms.WORST_FIRST`)
+    scores   by column of the `exam_scores` table, and by name of an outside model
+    models   rows of the tables
     """
 
     exam_id: list[str]
@@ -29,20 +28,37 @@ class Exams:
     woman: Ints
     stratum: Ints
     scores: dict[str, Floats]
+    models: tuple[Model, ...]
 
 
-def read_exams(path: Path) -> Exams:
-    """The `exam_scores` table; ValueError if an exam is in it twice or a network's score is not finite."""
+def read_exams(path: Path, models: tuple[Model, ...], outside: Path | None = None) -> Exams:
+    """The `exam_scores` table, and outside models' scores beside it.
+
+    ValueError if an exam is in it twice, or a score that has to be is not finite.
+    """
     table = read_table(path, "exam_scores").sort_by("exam_id")
     exam_id = table["exam_id"].to_pylist()
     if len(set(exam_id)) < len(exam_id):
         raise ValueError(f"{path}: {len(exam_id) - len(set(exam_id))} exams stand in it more than once")
-    scores = {name: np.array(table[name].to_numpy(), dtype=np.float64) for name in SCORED}
-    for name in NETWORKS:
-        if not np.isfinite(scores[name]).all():
-            n_bad = int((~np.isfinite(scores[name])).sum())
+    scores = {name: np.array(table[name].to_numpy(), dtype=np.float64) for name in OWN_COLUMNS}
+    for name, values in scores.items():
+        n_bad = int((~np.isfinite(values) if name in NETWORKS else np.isinf(values)).sum())
+        if n_bad:
             raise ValueError(f"{path}: {n_bad} of {len(exam_id)} values of `{name}` are not finite numbers")
+    for model in models:
+        if model.kind == "outside":
+            scores[model.key] = _outside_scores(outside, model.key, exam_id)
     outcome = table["outcome"].to_pylist()
     woman = np.unique(table["patient_id"].to_pylist(), return_inverse=True)[1].astype(np.int64)
     fold = np.array(table["fold"].to_numpy(), dtype=np.int64)
-    return Exams(exam_id, outcome, fold, woman, worst_outcomes(woman, outcome), scores)
+    return Exams(exam_id, outcome, fold, woman, worst_outcomes(woman, outcome), scores, models)
+
+
+def _outside_scores(path: Path | None, model: str, exam_ids: list[str]) -> Floats:
+    """(n,) of one outside model, NaN where it has none."""
+    if path is None:
+        raise ValueError(f"the model `{model}` is in the settings, but no table of outside scores was given")
+    table = read_table(path, "outside_scores")
+    table = table.filter(pc.equal(table["model"], model))
+    found = dict(zip(table["exam_id"].to_pylist(), table["score"].to_pylist(), strict=True))
+    return np.array([found.get(exam_id, np.nan) for exam_id in exam_ids], dtype=np.float64)

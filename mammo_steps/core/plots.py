@@ -22,6 +22,8 @@ COLOURS = {
     "holistic": "#0072B2",
     "attention": "#E69F00",
     "ensemble": "#009E73",
+    "wu2019": "#56B4E9",
+    "wu2019_adapted": "#7A5195",
     "reader_1": "#CC79A7",
     "reader_2": "#D55E00",
     "one_reader": "#CC79A7",
@@ -85,7 +87,21 @@ def _empty(axes: Axes, text: str) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def roc_figure(curves: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Figure:
+_MARKERS = {"reader_1": "o", "reader_2": "s", "two_readers": "^"}
+_OTHER_COLOURS = ("#B8A000", "#00868B", "#8B4513", "#555599", "#A0522D", "#2F4F4F")
+
+
+def colours_of(models: Sequence[str]) -> dict[str, str]:
+    """Each model's colour; outside models have those that are left, in their order."""
+    others = [model for model in models if model not in COLOURS]
+    return COLOURS | {
+        model: _OTHER_COLOURS[place % len(_OTHER_COLOURS)] for place, model in enumerate(others)
+    }
+
+
+def roc_figure(
+    curves: Sequence[Mapping[str, Any]], labels: Mapping[str, str], colours: Mapping[str, str]
+) -> Figure:
     """Curves of one end point: networks as lines, readers as points joined by thin lines.
 
     curves  model, fpr, tpr each; labels: model -> text of the legend
@@ -95,14 +111,14 @@ def roc_figure(curves: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -
     axes.plot([0, 1], [0, 1], color="#888888", linewidth=0.8, linestyle=(0, (2, 3)))
     for curve in curves:
         model = curve["model"]
-        reader = "reader" in model
+        reader = model in _MARKERS
         axes.plot(
             curve["fpr"],
             curve["tpr"],
-            color=COLOURS[model],
+            color=colours[model],
             label=labels[model],
             linewidth=0.7 if reader else 1.6,
-            marker={"reader_1": "o", "reader_2": "s", "two_readers": "^"}.get(model),
+            marker=_MARKERS.get(model),
             markersize=4.5,
         )
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), aspect="equal")
@@ -115,7 +131,7 @@ def roc_figure(curves: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -
     return figure
 
 
-def folds_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
+def folds_figure(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> Figure:
     """AUC of each fold (dots), of all exams pooled (diamond) and its interval (bar), one line per model.
 
     rows  model, label, folds (list of AUC or None), auc, ci_low, ci_high (None where not estimable)
@@ -123,7 +139,7 @@ def folds_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     figure = new_figure(0.9 + 0.34 * len(rows))
     axes = figure.subplots()
     for place, row in enumerate(rows):
-        colour = COLOURS[row["model"]]
+        colour = colours[row["model"]]
         values = [value for value in row["folds"] if value is not None]
         axes.plot(values, [place + 0.16] * len(values), "o", color=colour, alpha=0.45, markersize=4, mew=0)
         if row["auc"] is None:

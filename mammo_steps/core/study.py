@@ -3,16 +3,12 @@
 Imports nothing heavy: every job of a cluster parses the Snakefile again.
 """
 
-import importlib
-import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-
-from mammo_steps.core.ids import make_key
 
 FROM_DATASET = "from_dataset"  # the config's word for lesions that the adapter knows
 
@@ -87,22 +83,24 @@ def fill_in_paths(config: dict[str, Any], repo: Path) -> None:
     network = config["train_holistic"]["network"]
     if network["imagenet_weights"] is not None:
         network["imagenet_weights"] = _expanded(network["imagenet_weights"], repo)
+    for weights in (config["score_wu2019"]["weights"] or {}).values():
+        weights["path"] = _expanded(weights["path"], repo)
+    for table in config["outside_models"]["tables"]:
+        table["file"] = _expanded(table["file"], repo)
 
 
-def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
-    """The study that a valid config describes.
+def study_of(config: dict[str, Any], repo: Path) -> Study:
+    """The study that a valid config describes; StudyError if its keys contradict each other.
 
-    check_files  look at archive, labels and key as well, and make the key if this is the first run; only the
-                 process that the user started does this, not every job
-    Raises StudyError before any job runs.
+    No file is looked at; `core.study_checks` does that.
     """
     _check_sizes(config)
-    if isinstance(config["train_holistic"]["network"]["imagenet_sha256"], int):
-        raise StudyError(
-            "config key `train_holistic.network.imagenet_sha256` was read as a number (leading zeros are then lost): "
-            "write the checksum in quotes"
-        )
-    demo = config["make_demo_cohort"] is not None
+    for key, _, sha256 in weight_files(config):
+        if isinstance(sha256, int):
+            raise StudyError(
+                f"config key `{key}sha256` was read as a number (leading zeros are then lost): write the checksum in "
+                "quotes"
+            )
     results = f"results/{config['study']}"
     intakes = _intakes(config, repo)
     private = f"{config['private_dir']}/{config['study']}"
@@ -117,7 +115,7 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
         lesions = [f"{private}/lesions.csv"]  # written by list_lesions
     key_file = f"{config['private_dir']}/id_key"
     public_key = config["public_id_key"]
-    study = Study(
+    return Study(
         results=results,
         private=private,
         shard_root=shards_from or results,
@@ -131,14 +129,6 @@ def check_study(config: dict[str, Any], repo: Path, check_files: bool) -> Study:
         metadata=[] if config["metadata"] is None else [_expanded(config["metadata"], repo)],
         lesions=lesions,
     )
-    if check_files:
-        for folder in (results, study.private):
-            _check_writable(Path(folder))
-    if check_files and not demo:
-        _check_files(study, config)
-    if check_files and public_key is None:
-        _check_key(Path(key_file), Path(study.shard_root))
-    return study
 
 
 def _intakes(config: dict[str, Any], repo: Path) -> dict[str, Intake]:
@@ -191,113 +181,16 @@ def _check_sizes(config: dict[str, Any]) -> None:
             )
 
 
+def weight_files(config: dict[str, Any]) -> list[tuple[str, str | None, Any]]:
+    """(beginning of the config keys, path, checksum) of other people's weight files."""
+    network = config["train_holistic"]["network"]
+    published = config["score_wu2019"]["weights"] or {}
+    return [
+        ("train_holistic.network.imagenet_", network["imagenet_weights"], network["imagenet_sha256"]),
+        *((f"score_wu2019.weights.{name}.", own["path"], own["sha256"]) for name, own in published.items()),
+    ]
+
+
 def _members(fold: str, n: int) -> list[str]:
     """Names of a fold's networks; they differ in their seed, and the first has the study's."""
     return [fold, *(f"{fold}_seed{number}" for number in range(2, n + 1))]
-
-
-def _check_writable(folder: Path) -> None:
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise StudyError(
-            f"{folder} cannot be made: {there.resolve()} is "
-            f"{'not writable' if there.is_dir() else 'a file, not a folder'}. "
-            "Mend that, or let everything lie elsewhere with --directory"
-        )
-
-
-def _check_files(study: Study, config: dict[str, Any]) -> None:
-    if config["shards_from"] is None:
-        for intake in study.intakes.values():
-            if not intake.archive.is_dir():
-                raise StudyError(f"intake `{intake.name}`: its archive {intake.archive} is not a folder")
-            if intake.archive.resolve() in (private := Path(study.private).resolve(), *private.parents):
-                raise StudyError(
-                    f"config key `private_dir`: {config['private_dir']} lies in the archive {intake.archive}: wanted a "
-                    "folder elsewhere, so that nothing is written there"
-                )
-    else:
-        _check_shards(study, config)
-    lesions = [] if config["lesions"] == FROM_DATASET else study.lesions
-    labels = [] if study.labels is None else [study.labels]
-    for key, files in (("labels", labels), ("metadata", study.metadata), ("lesions", lesions)):
-        for file in files:
-            if not Path(file).exists():  # some data sets have a folder of label tables
-                raise StudyError(f"config key `{key}`: there is no file {file}")
-    weights = config["train_holistic"]["network"]["imagenet_weights"]
-    if weights is not None and not Path(weights).is_file():
-        raise StudyError(
-            f"config key `train_holistic.network.imagenet_weights`: there is no file {weights}. config/README.md says "
-            "how to get it; null starts from random weights"
-        )
-    if importlib.util.find_spec(f"mammo_steps.datasets.{config['dataset']}") is None:
-        raise StudyError(f"config key `dataset`: there is no mammo_steps/datasets/{config['dataset']}.py")
-    adapter = importlib.import_module(f"mammo_steps.datasets.{config['dataset']}")
-    if config["lesions"] == FROM_DATASET and (
-        not hasattr(adapter, "write_lesions") or len(study.intakes) > 1
-    ):
-        raise StudyError(
-            "config key `lesions`: `from_dataset` wants a data set whose adapter has write_lesions, in one intake"
-        )
-    _check_tables(adapter, study, config)
-
-
-def _check_tables(adapter: Any, study: Study, config: dict[str, Any]) -> None:
-    """The data set's label table is read whole; of its metadata it is asked whether it wants any."""
-    from mammo_steps.core.labels import Windows
-
-    try:
-        if not study.metadata and hasattr(adapter, "image_facts"):
-            adapter.image_facts(None)
-    except ValueError as error:
-        raise StudyError(str(error)) from error
-    if study.labels is None:
-        return
-    try:
-        adapter.read_labels(Path(study.labels), Windows(**config["outcome_windows"]))
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise StudyError(f"config key `labels`: {study.labels} cannot be read: {why}") from error
-    except ValueError as error:
-        raise StudyError(f"the label table is wrong, nothing was run.\n{error}") from error
-
-
-def _check_shards(study: Study, config: dict[str, Any]) -> None:
-    """The shards of another study have to be there, and made with this config's settings.
-
-    One shard of each intake is looked at here, all of them by list_images.
-    """
-    from mammo_steps.core.recipe import Marked, check_same
-    from mammo_steps.core.tables import recipe_of
-    from mammo_steps.core.windowing import shard_recipe
-
-    root = Path(study.shard_root)
-    if not root.is_dir():
-        raise StudyError(f"config key `shards_from`: {root} is not a folder; wanted results/<study>")
-    wanted = shard_recipe(config["make_shards"]["settings"])
-    for intake in study.intakes.values():
-        table = root / "shards" / intake.shards[0] / "images.parquet"
-        if not table.is_file():
-            raise StudyError(
-                f"config key `shards_from`: there is no {table}. Run that study first, and give this one its intakes"
-            )
-        remedy = (
-            "Shards are used as they are: set the key as it was there, or remove `shards_from` to make new ones; if it "
-            "is one of the rules, run that study again first"
-        )
-        try:
-            check_same([recipe_of(table), Marked("this config", wanted)], remedy)
-        except ValueError as error:
-            raise StudyError(f"config key `shards_from`: {error}") from error
-
-
-def _check_key(path: Path, results: Path) -> None:
-    """Make the key at the first run; without it existing results cannot be continued."""
-    if path.is_file():
-        return
-    if (results / "intakes").exists():
-        raise StudyError(
-            f"{path} is missing, but {results} holds results made with it: new pseudonyms would not match them. "
-            "Put the key back from your backup, or move these results away to start anew"
-        )
-    make_key(path)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from mammo_steps.core.exam_aucs import AucRow
+from mammo_steps.core.exam_aucs import NOT_RUN, AucRow
+from mammo_steps.core.exam_models import Model
 from mammo_steps.core.terms import Endpoint
 
 # Dahl et al. 2022, Table 1: AUC of (a) and (b). The third number is not in the paper: it is what (a), (b)
@@ -15,17 +16,6 @@ PAPER = {
     "wu2019_adapted": (0.861, 0.819, 0.687),
     "one_reader": (0.930, 0.836, 0.540),
     "two_readers": (0.987, 0.886, 0.568),
-}
-NAMES = {
-    "holistic": "Holistic model",
-    "attention": "Attention model",
-    "ensemble": "Ensemble",
-    "wu2019": "Pretrained (Wu et al. 2019)",
-    "wu2019_adapted": "Adapted pretrained",
-    "reader_1": "Reader 1",
-    "reader_2": "Reader 2",
-    "one_reader": "One reader",
-    "two_readers": "Two readers",
 }
 ENDPOINT_NAMES = {
     Endpoint.SCREEN_DETECTED: "(a) screen-detected vs the rest",
@@ -57,10 +47,10 @@ NOTES = (
 )
 
 
-def cell(row: AucRow | None) -> str:
-    """AUC, interval and n of one row; `not run` if there is none."""
-    if row is None:
-        return "not run"
+def cell(row: AucRow) -> str:
+    """AUC, interval and n of one row."""
+    if row.ci_method == NOT_RUN:
+        return row.why.partition(":")[0]
     n = f"n {row.n_positive:,}/{row.n_negative:,}"
     if row.auc is None or row.ci_low is None or row.ci_high is None:
         return f"not estimable, {n}"
@@ -72,33 +62,34 @@ def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def table1_markdown(rows: Sequence[AucRow], synthetic: bool) -> str:
+def table1_markdown(rows: Sequence[AucRow], models: Sequence[Model], synthetic: bool) -> str:
     """The text of table1.md."""
     found = {(row.model, row.endpoint, row.protocol, row.pooling): row for row in rows}
-    endpoints = list(Endpoint)
+    endpoints, names = list(Endpoint), {model.key: model.name for model in models}
     header = ["model"]
     for endpoint in endpoints:
         header += [ENDPOINT_NAMES[endpoint], "paper"]
     main = []
-    for model, name in NAMES.items():
-        line = [name]
+    for model in models:
+        line = [model.name + ("*" if model.note else "")]
         for place, endpoint in enumerate(endpoints):
-            paper = f"{PAPER[model][place]:.3f}" if model in PAPER else ""
-            line += [cell(found.get((model, endpoint, "sampled", "pooled"))), paper]
+            paper = f"{PAPER[model.key][place]:.3f}" if model.key in PAPER else ""
+            line += [cell(found[model.key, endpoint, "sampled", "pooled"]), paper]
         main.append(line)
     variants = [
-        [NAMES[model], ENDPOINT_NAMES[endpoint]]
-        + [cell(found.get((model, endpoint, *variant))) for variant in VARIANTS]
+        [model.name, ENDPOINT_NAMES[endpoint]]
+        + [cell(found[model.key, endpoint, *variant]) for variant in VARIANTS]
         for endpoint in endpoints
-        for model in NAMES
-        if (model, endpoint, "all", "pooled") in found
+        for model in models
+        if not model.not_run
     ]
     missing = [
-        f"- {NAMES[row.model]}, {ENDPOINT_NAMES[Endpoint(row.endpoint)]}, "
+        f"- {names[row.model]}, {ENDPOINT_NAMES[Endpoint(row.endpoint)]}, "
         f"{VARIANT_NAMES[row.protocol, row.pooling]}: {row.why}"
         for row in rows
-        if row.why
+        if row.why and row.ci_method != NOT_RUN
     ]
+    marked = [f"- {model.name}: {text}" for model in models if (text := model.note or model.not_run)]
     parts = [
         "# Table 1: AUC per exam, with 95 % interval and n positive/negative",
         *([f"**Synthetic data.** {SYNTHETIC}"] if synthetic else []),
@@ -111,6 +102,6 @@ def table1_markdown(rows: Sequence[AucRow], synthetic: bool) -> str:
         ),
         *(["## Not estimable", "\n".join(missing)] if missing else []),
         "## Notes",
-        "\n".join(f"- {note}" for note in NOTES),
+        "\n".join([*marked, *(f"- {note}" for note in NOTES)]),
     ]
     return "\n\n".join(parts) + "\n"

@@ -24,6 +24,7 @@ _TYPES = {
     "int32": pa.int32(),
     "int64": pa.int64(),
     "list<double>": pa.list_(pa.float64()),
+    "list<float>": pa.list_(pa.float32()),
     "list<int32>": pa.list_(pa.int32()),
     "list<uint16>": pa.list_(pa.uint16()),
 }

@@ -22,6 +22,10 @@ Pixels = np.ndarray[tuple[int, int], np.dtype[Any]]
 Mask = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
 
+class NoBreastError(ValueError):
+    """Nothing in an image is large enough for a breast."""
+
+
 @dataclass(frozen=True)
 class BreastCrop:
     """A breast's part of an image.
@@ -53,7 +57,7 @@ def find_breast(image: Pixels, right: bool) -> BreastCrop:
     """The crop around the largest thing in an image whose background is exactly 0.
 
     right  the breast points right, see `points_right`
-    Raises ValueError where nothing is left after the erosion.
+    Raises NoBreastError where nothing is left after the erosion.
     """
     breast = _largest(image > 0)
     rows, cols = np.flatnonzero(breast.any(axis=1)), np.flatnonzero(breast.any(axis=0))
@@ -77,7 +81,7 @@ def _largest(mask: Mask) -> Mask:
     eroded = cv2.distanceTransform(padded, cv2.DIST_L1, 3, dstType=cv2.CV_32F)[1:-1, 1:-1] > _EROSION_PX
     n, labels, found, _ = cv2.connectedComponentsWithStats(eroded.view(np.uint8), connectivity=4)
     if n == 1:
-        raise ValueError(f"no breast: nothing in the image is {2 * _EROSION_PX} pixels wide")
+        raise NoBreastError(f"no breast: nothing in the image is {2 * _EROSION_PX} pixels wide")
     areas = found[1:, cv2.CC_STAT_AREA]
     largest = 1 + np.flatnonzero(areas == areas.max())
     first = (

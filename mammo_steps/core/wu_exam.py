@@ -3,6 +3,8 @@
 four images -> crops -> patch classifier -> heatmaps of benign and malignant
 crops                 -> image-only network          -> `image`
 crops and heatmaps    -> image-and-heatmaps network  -> `image_and_heatmaps`, the published main model
+
+`score_exam` does all of it.
 """
 
 import random
@@ -12,14 +14,27 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from mammo_steps.core.wu_crop import VIEWS, BreastCrop, Pixels, best_centre, find_breast, points_right
-from mammo_steps.core.wu_networks import LABELS, FourViews
-from mammo_steps.core.wu_patches import BENIGN, MALIGNANT, PatchGrid, heatmap, patch_probabilities
+from mammo_steps.core.wu_crop import (
+    VIEWS,
+    BreastCrop,
+    NoBreastError,
+    Pixels,
+    best_centre,
+    find_breast,
+    points_right,
+)
+from mammo_steps.core.wu_networks import COLUMNS, LABELS, FourViews
+from mammo_steps.core.wu_patches import (
+    BENIGN,
+    MALIGNANT,
+    PatchGrid,
+    TooSmallError,
+    heatmap,
+    patch_probabilities,
+)
 from mammo_steps.core.wu_windows import network_input
-
-PATCHES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -29,6 +44,19 @@ class WuModels:
     patches: nn.Module
     image: FourViews
     image_and_heatmaps: FourViews
+
+
+@dataclass(frozen=True)
+class How:
+    """How an exam is scored.
+
+    noisy_passes     mean over so many passes with windows that are moved and resized at random, as published (10);
+                     0 = one pass without
+    patches_at_once  patches per pass of the patch classifier
+    """
+
+    noisy_passes: int
+    patches_at_once: int
 
 
 @dataclass(frozen=True)
@@ -44,10 +72,45 @@ class Crop:
     centre: tuple[int, int]
 
 
-def crops_of(images: Mapping[str, Pixels], mirrored: bool) -> dict[str, Crop]:
-    """View -> crop; ValueError if a view is missing, or there is no breast in one.
+@dataclass(frozen=True)
+class Patches:
+    """What the patch classifier says of a crop of (H, W) `shape`: (n_patches,) probabilities each."""
 
-    images    view, such as L-CC -> (H, W) whole numbers >= 0 as stored, background exactly 0
+    shape: tuple[int, int]
+    grid: PatchGrid
+    benign: NDArray[np.float32]
+    malignant: NDArray[np.float32]
+
+    def heatmaps(self) -> NDArray[np.float32]:
+        """(2, H, W): benign, malignant."""
+        return np.stack([heatmap(told, self.grid, self.shape) for told in (self.benign, self.malignant)])
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a four-view network says of an exam.
+
+    probabilities  by label, such as left_malignant
+    features       (1024,) the means of the last maps: 256 per view, in the order of `VIEWS`
+    """
+
+    probabilities: dict[str, float]
+    features: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ExamScores:
+    """An exam's patches by view, and what the two networks say of it."""
+
+    patches: dict[str, Patches]
+    image: Look
+    image_and_heatmaps: Look
+
+
+def crops_of(images: Mapping[str, Pixels], mirrored: bool) -> dict[str, Crop]:
+    """View -> crop; ValueError if a view is missing, NoBreastError if there is no breast in one.
+
+    images    view, such as L-CC -> (H, W) whole numbers >= 0, background exactly 0
     mirrored  right breasts point right: the exam is stored the other way round than is usual
     """
     if set(images) != set(VIEWS):
@@ -56,64 +119,79 @@ def crops_of(images: Mapping[str, Pixels], mirrored: bool) -> dict[str, Crop]:
     for view in VIEWS:
         try:
             where = find_breast(images[view], points_right(view[0], mirrored))
-        except ValueError as error:
-            raise ValueError(f"{view}: {error}") from None
+        except NoBreastError as error:
+            raise NoBreastError(f"{view}: {error}") from None
         pixels = where.cut(images[view])
         found[view] = Crop(pixels, where, best_centre(pixels, where, view[2:]))
     return found
 
 
-def heatmaps_of(
-    crops: Mapping[str, Crop], patches: nn.Module, rng: random.Random, device: torch.device
-) -> dict[str, NDArray[np.float32]]:
-    """View -> (2, H, W) heatmaps of a crop: benign, malignant. `rng` places the patches."""
+def patches_of(
+    crops: Mapping[str, Crop], network: nn.Module, at_once: int, device: torch.device
+) -> dict[str, Patches]:
+    """View -> its patches; TooSmallError if a crop is smaller than a patch.
+
+    They lie where the published code puts those of the first exam of a run (seed 0).
+    """
+    rng = random.Random(0)
     found = {}
     for view in VIEWS:
         pixels = crops[view].pixels
-        grid = PatchGrid.drawn((pixels.shape[0], pixels.shape[1]), rng)
-        told = patch_probabilities(patches, pixels, grid, PATCHES_AT_ONCE, device)
         shape = (pixels.shape[0], pixels.shape[1])
-        found[view] = np.stack([heatmap(told[:, kind], grid, shape) for kind in (BENIGN, MALIGNANT)])
+        try:
+            grid = PatchGrid.drawn(shape, rng)
+        except TooSmallError as error:
+            raise TooSmallError(f"{view}: {error}") from None
+        told = patch_probabilities(network, pixels, grid, at_once, device)
+        found[view] = Patches(shape, grid, told[:, BENIGN], told[:, MALIGNANT])
     return found
 
 
 @torch.inference_mode()
-def probabilities(
+def look(
     network: FourViews,
     planes: Mapping[str, NDArray[np.float32]],
     centres: Mapping[str, tuple[int, int]],
-    n_noisy: int,
+    noisy_passes: int,
     device: torch.device,
-) -> dict[str, float]:
-    """Label -> probability.
+) -> Look:
+    """What a network says of an exam.
 
-    planes   view -> (C, H, W): the crop, and its heatmaps for a network that takes them
-    n_noisy  mean over so many passes with noise, as published (10); 0 = one pass without
+    planes  view -> (C, H, W): the crop, and its heatmaps for a network that takes them
     """
-    rng = np.random.RandomState(0) if n_noisy else None
-    passes = []
-    for _ in range(max(1, n_noisy)):
+    rng = np.random.RandomState(0) if noisy_passes else None
+    told, features = [], []
+    for _ in range(max(1, noisy_passes)):
         pictures = {
             view: torch.from_numpy(network_input(planes[view], view[2:], centres[view], rng))[None].to(device)
             for view in VIEWS
         }
-        passes.append(network(pictures)[0].double().cpu().numpy())
-    return dict(zip(LABELS, np.mean(passes, axis=0).tolist(), strict=True))
+        seen = network.features(pictures)
+        told.append(_numbers(network.probabilities(seen)))
+        features.append(_numbers(torch.cat([seen[name] for name in COLUMNS], dim=1)))
+    chances = np.mean(told, axis=0).tolist()
+    return Look(dict(zip(LABELS, chances, strict=True)), np.mean(features, axis=0))
+
+
+def _numbers(one_row: Tensor) -> NDArray[np.float64]:
+    return np.asarray(one_row[0].double().cpu().numpy())
+
+
+def score_crops(crops: Mapping[str, Crop], models: WuModels, how: How, device: torch.device) -> ExamScores:
+    """Heatmaps and both networks, from the crops of `crops_of` on."""
+    patches = patches_of(crops, models.patches, how.patches_at_once, device)
+    centres = {view: crop.centre for view, crop in crops.items()}
+    grey = {view: crop.pixels[None].astype(np.float32) for view, crop in crops.items()}
+    both = {view: np.concatenate([grey[view], patches[view].heatmaps()]) for view in VIEWS}
+    return ExamScores(
+        patches,
+        image=look(models.image, grey, centres, how.noisy_passes, device),
+        image_and_heatmaps=look(models.image_and_heatmaps, both, centres, how.noisy_passes, device),
+    )
 
 
 def score_exam(
-    images: Mapping[str, Pixels], models: WuModels, mirrored: bool, n_noisy: int, device: torch.device
-) -> dict[str, dict[str, float]]:
-    """Model (`image`, `image_and_heatmaps`) -> label -> probability, of one exam; see `crops_of`.
-
-    The patches lie where the published code puts those of the first exam of a run (seed 0).
-    """
-    crops = crops_of(images, mirrored)
-    heat = heatmaps_of(crops, models.patches, random.Random(0), device)
-    centres = {view: crop.centre for view, crop in crops.items()}
-    grey = {view: crop.pixels[None].astype(np.float32) for view, crop in crops.items()}
-    both = {view: np.concatenate([grey[view], heat[view]]) for view in VIEWS}
-    return {
-        "image": probabilities(models.image, grey, centres, n_noisy, device),
-        "image_and_heatmaps": probabilities(models.image_and_heatmaps, both, centres, n_noisy, device),
-    }
+    images: Mapping[str, Pixels], models: WuModels, mirrored: bool, how: How, device: torch.device
+) -> ExamScores:
+    """Score the four images of an exam; see `crops_of` for what they are."""
+    return score_crops(crops_of(images, mirrored), models, how, device)

@@ -123,7 +123,11 @@ class FourViews(nn.Module):
             for name in COLUMNS
         }
 
-    def forward(self, pictures: Mapping[str, Tensor]) -> Tensor:
-        """(B, 4) probabilities in the order of `LABELS`: the mean of those of CC and MLO."""
-        found = self.log_probabilities(self.features(pictures))
+    def probabilities(self, features: Mapping[str, Tensor]) -> Tensor:
+        """(B, 4) in the order of `LABELS`: the mean of what CC and MLO say."""
+        found = self.log_probabilities(features)
         return torch.stack([found[name][..., 1].exp() for name in COLUMNS]).mean(dim=0)
+
+    def forward(self, pictures: Mapping[str, Tensor]) -> Tensor:
+        """(B, 4) probabilities in the order of `LABELS`."""
+        return self.probabilities(self.features(pictures))

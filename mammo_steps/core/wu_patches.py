@@ -17,13 +17,17 @@ MALIGNANT, BENIGN = 0, 1  # of the classifier's four classes; the others have no
 Pixels = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 
+class TooSmallError(ValueError):
+    """A crop is smaller than a patch."""
+
+
 def strides(length: int, rng: random.Random) -> list[int]:
     """Steps between the patches along an axis: about 70 pixels, the last patch ends at the edge.
 
     Where 70 does not divide the way, all steps are shortened alike, and some, drawn at random, by one more.
     """
     if length < PATCH_PX:
-        raise ValueError(f"a crop of {length} pixels holds no patch of {PATCH_PX}")
+        raise TooSmallError(f"a crop of {length} pixels holds no patch of {PATCH_PX}")
     n, rest = divmod(length - PATCH_PX, _STRIDE_PX)
     if rest == 0:
         return [_STRIDE_PX] * n

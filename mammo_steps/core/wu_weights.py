@@ -1,12 +1,19 @@
 """The weight files of Wu et al. 2019: PyTorch pickles of plain tensors, read without running any code in them."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from mammo_steps.core.tensors import fill
 from mammo_steps.core.weight_files import read_weight_file, tensors_of
+from mammo_steps.core.wu_exam import WuModels
+from mammo_steps.core.wu_networks import FourViews, patch_classifier
+
+WEIGHTS = ("patches", "image", "image_and_heatmaps")  # names in the config, and fields of WuModels
+Network = TypeVar("Network", bound=nn.Module)
 
 # the published files hold each column three times: for both sides, and for each
 _COPIES = ("four_view_resnet.l_", "four_view_resnet.r_")
@@ -18,7 +25,7 @@ HOW_TO_GET = (
 )
 
 
-def read_weights(path: Path, sha256: str, key: str, network: nn.Module) -> nn.Module:
+def read_weights(path: Path, sha256: str, key: str, network: Network) -> Network:
     """The network with the weights in a file, in eval mode on the CPU.
 
     key  of the config, where sha256 stands
@@ -30,7 +37,7 @@ def read_weights(path: Path, sha256: str, key: str, network: nn.Module) -> nn.Mo
     return fill_published(network, read_weight_file(path, sha256, key), path)
 
 
-def fill_published(network: nn.Module, content: Any, path: Path) -> nn.Module:
+def fill_published(network: Network, content: Any, path: Path) -> Network:
     """The network with a published state, in eval mode; ValueError, with the file, unless every tensor fits.
 
     content  a state dict, or a dict that has one under `model`
@@ -45,3 +52,17 @@ def _own_key(key: str) -> str:
     for copies in _COPIES:
         key = key.replace(copies, "four_view_resnet.")
     return key
+
+
+def read_models(weights: Mapping[str, Mapping[str, str]], device: torch.device) -> WuModels:
+    """The three networks on a device. weights: name of `WEIGHTS` -> {path, sha256}; see `read_weights`."""
+
+    def read(name: str, network: Network) -> Network:
+        path, sha256 = Path(weights[name]["path"]), weights[name]["sha256"]
+        return read_weights(path, sha256, f"score_wu2019.weights.{name}.sha256", network).to(device)
+
+    return WuModels(
+        patches=read("patches", patch_classifier()),
+        image=read("image", FourViews(1)),
+        image_and_heatmaps=read("image_and_heatmaps", FourViews(3)),
+    )

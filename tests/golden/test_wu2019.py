@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mammo_steps.core import wu_networks
 from mammo_steps.core.wu_crop import VIEWS, best_centre, find_breast, points_right
-from mammo_steps.core.wu_exam import WuModels, crops_of, probabilities, score_exam
+from mammo_steps.core.wu_exam import How, WuModels, crops_of, look, score_exam
 from mammo_steps.core.wu_networks import LABELS, FourViews, patch_classifier
 from mammo_steps.core.wu_patches import BENIGN, MALIGNANT, PatchGrid, heatmap, patch_probabilities, strides
 from mammo_steps.core.wu_weights import fill_published
@@ -190,10 +190,16 @@ def test_an_exam_from_its_heatmaps_on(
     for view in VIEWS:
         seen = network_input(own[view], view[2:], planes[1][view])
         np.testing.assert_allclose(seen[0, ::32, ::32], arrays[f"bcc_cc/{kind}_in_{view}"], atol=CLOSE)
-    plain = probabilities(network, own, planes[1], 0, CPU)
-    assert plain == pytest.approx({label: wanted["pred_noaug"][label] for label in LABELS}, abs=CLOSE)
-    with_noise = probabilities(network, own, planes[1], 3, CPU)
-    assert with_noise == pytest.approx({label: wanted["pred_aug"][label] for label in LABELS}, abs=CLOSE)
+    plain = look(network, own, planes[1], 0, CPU)
+    assert plain.probabilities == pytest.approx(
+        {label: wanted["pred_noaug"][label] for label in LABELS}, abs=CLOSE
+    )
+    means = [arrays[f"bcc_cc/{kind}_gap_{name}"].ravel() for name in wu_networks.COLUMNS]
+    np.testing.assert_allclose(plain.features, np.concatenate(means), atol=CLOSE)
+    with_noise = look(network, own, planes[1], 3, CPU)
+    assert with_noise.probabilities == pytest.approx(
+        {label: wanted["pred_aug"][label] for label in LABELS}, abs=CLOSE
+    )
 
 
 def test_a_few_patches_of_a_real_image(folder: Path, golden: Any, arrays: Any, models: WuModels) -> None:
@@ -207,8 +213,8 @@ def test_a_few_patches_of_a_real_image(folder: Path, golden: Any, arrays: Any, m
 @pytest.mark.long
 def test_the_whole_chain(folder: Path, golden: Any, models: WuModels) -> None:
     images = {view: picture(folder, name) for view, name in EXAM.items()}
-    found = score_exam(images, models, mirrored=False, n_noisy=0, device=CPU)
+    found = score_exam(images, models, mirrored=False, how=How(0, 16), device=CPU)
     told = golden["exams"]["bcc_cc"]["classifier"]
-    for kind, ours in (("image", "image"), ("imageheatmaps", "image_and_heatmaps")):
+    for kind, ours in (("image", found.image), ("imageheatmaps", found.image_and_heatmaps)):
         wanted = {label: told[kind]["pred_noaug"][label] for label in LABELS}
-        assert found[ours] == pytest.approx(wanted, abs=CLOSE)
+        assert ours.probabilities == pytest.approx(wanted, abs=CLOSE)

@@ -17,6 +17,8 @@ SETTINGS = {
     "sampled_negatives": 5000,
     "prior": "negative",
     "synthetic": True,
+    "published_ran": False,
+    "outside": [],
     "input": {"side_px": 64, "crop": "centre", "mm_per_px": None},
     "roi": {"side_px": 64, "mm_per_px": None},
     "audit_per_size": 2,
@@ -42,6 +44,8 @@ def exam_rows(n=80, n_folds=2, outcomes=OUTCOMES):
                 "holistic": holistic,
                 "attention": attention,
                 "ensemble": (holistic + attention) / 2,
+                "wu2019": None,
+                "wu2019_adapted": None,
                 "reader_1": reader_1,
                 "reader_2": reader_2,
                 "two_readers": None if reader_2 is None else reader_1 + reader_2,
@@ -128,7 +132,7 @@ def write_study(folder, exams):
         writer.writerows(lesions)
 
 
-def run(folder, out, settings=SETTINGS, extra=("--key", KEY)):
+def run(folder, out, settings=SETTINGS, extra=("--key", KEY), scores="exams.parquet", outside=None):
     lesions = ["--lesions", str(folder / "lesions.csv"), *extra] if extra else []
     files = {
         "--auc": "auc.csv",
@@ -139,10 +143,11 @@ def run(folder, out, settings=SETTINGS, extra=("--key", KEY)):
     }
     main(
         [
-            *("--scores", str(folder / "exams.parquet"), "--images", str(folder / "images.parquet")),
+            *("--scores", str(folder / scores), "--images", str(folder / "images.parquet")),
             *("--shards", str(folder / "shards"), "--coas", str(folder / "coas.parquet")),
             *("--untrained-coas", str(folder / "coas.parquet"), "--seed", "1"),
             *("--settings", json.dumps(settings), *lesions),
+            *(("--outside", str(folder / outside)) if outside else ()),
             *(part for flag, name in files.items() for part in (flag, str(out / name))),
         ]
     )

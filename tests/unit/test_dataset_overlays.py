@@ -11,7 +11,7 @@ from snakemake.utils import update_config, validate
 from mammo_steps.core.cohort_settings import CohortSettings
 from mammo_steps.core.dicom_headers import HeaderSettings
 from mammo_steps.core.labels import Windows
-from mammo_steps.core.study import check_study
+from mammo_steps.core.study import study_of
 
 REPO = Path(__file__).resolve().parents[2]
 OVERLAYS = sorted((REPO / "config/datasets").glob("*.yaml"))
@@ -49,7 +49,7 @@ def test_there_are_overlays() -> None:
 def test_an_overlay_passes_the_schema_and_describes_a_study(overlay: Path) -> None:
     config = merged(overlay)
     validate(config, str(REPO / "workflow/schemas/config.schema.yaml"))
-    check_study(config, REPO, check_files=False)
+    study_of(config, REPO)
     Windows(**config["outcome_windows"])
     HeaderSettings(**config["read_headers"]["settings"])
     CohortSettings(**config["list_images"])

@@ -7,12 +7,14 @@ from scored_study import OUTCOMES, SETTINGS, exam_rows, run, write_study
 
 from mammo_steps.core.endpoints import sampled, truths, worst_outcomes
 from mammo_steps.core.exam_aucs import Rules, comparisons
+from mammo_steps.core.exam_models import table_models
 from mammo_steps.core.exam_scores import read_exams
 from mammo_steps.core.number_text import json_text
 from mammo_steps.core.tables import write_rows
 from mammo_steps.core.terms import Endpoint
 from mammo_steps.evaluate import AUC_COLUMNS
 
+MODELS = table_models([], published_ran=False)
 RULES = Rules("delong_logit", 50, 5000, "negative")
 
 
@@ -64,12 +66,15 @@ def test_a_woman_has_her_worst_outcome():
 def test_auc_table_has_its_columns_in_order_and_a_row_for_every_combination(study):
     rows = read_csv(study / "report" / "auc.csv")
     assert (study / "report" / "auc.csv").read_text().splitlines()[0] == ",".join(AUC_COLUMNS)
-    assert len(rows) == 3 * 2 * 2 * 7
+    assert len(rows) == 3 * 2 * 2 * 9
     first = rows[0]
     assert (first["model"], first["unit"], first["ci_method"]) == ("holistic", "exam", "delong_logit")
     assert (first["n_positive"], first["n_negative"]) == ("10", "60")  # 80 exams, 10 of unknown outcome
     assert len(first["auc"].split(".")[1]) == 6
-    for row in rows:
+    published = [row for row in rows if row["model"].startswith("wu2019")]
+    assert len(published) == 24
+    assert {(row["auc"], row["ci_method"], row["n_positive"]) for row in published} == {("", "not_run", "0")}
+    for row in (row for row in rows if row not in published):
         assert 0 <= float(row["ci_low"]) <= float(row["auc"]) <= float(row["ci_high"]) <= 1
     methods = {(row["model"], row["pooling"]): row["ci_method"] for row in rows}
     assert methods["holistic", "fold_mean"] == "t_over_folds"
@@ -88,7 +93,7 @@ def test_protocols_are_equal_where_few_negatives_are_and_differ_where_not(study,
 
 def test_one_reader_is_the_mean_of_the_readers_aucs_and_two_readers_need_both(study):
     rows = read_csv(study / "report" / "auc.csv")
-    by_model = {row["model"]: row for row in rows[:7]}
+    by_model = {row["model"]: row for row in rows[:9]}
     mean = (float(by_model["reader_1"]["auc"]) + float(by_model["reader_2"]["auc"])) / 2
     assert float(by_model["one_reader"]["auc"]) == pytest.approx(mean, abs=1e-6)
     assert by_model["two_readers"]["n_positive"] == "5"
@@ -124,7 +129,7 @@ def test_a_fold_with_one_class_makes_the_fold_mean_not_estimable_and_names_the_f
     for exam in exams:
         exam["fold"] = int(exam["outcome"] == "benign")
     write_rows(tmp_path / "exams.parquet", "exam_scores", exams)
-    found = comparisons(read_exams(tmp_path / "exams.parquet"), RULES, 1)
+    found = comparisons(read_exams(tmp_path / "exams.parquet", MODELS), RULES, 1)
     assert found["screen_detected", "all"].estimate("holistic", "fold_mean") == "one class only in fold 1"
     assert not isinstance(found["screen_detected", "all"].estimate("holistic", "pooled"), str)
 
@@ -133,7 +138,7 @@ def test_exams_that_no_one_read_make_the_readers_not_estimable(tmp_path):
     exams = [{**exam, "reader_1": None, "reader_2": None, "two_readers": None} for exam in exam_rows()]
     write_study(tmp_path, exams)
     run(tmp_path, tmp_path / "report")
-    rows = {r["model"]: r for r in read_csv(tmp_path / "report" / "auc.csv")[:7]}
+    rows = {r["model"]: r for r in read_csv(tmp_path / "report" / "auc.csv")[:9]}
     for reader in ("reader_1", "reader_2", "one_reader", "two_readers"):
         assert (rows[reader]["auc"], rows[reader]["n_positive"]) == ("", "0")
     tests = json.loads((tmp_path / "report" / "evaluation.json").read_text())["tests"]
@@ -145,9 +150,43 @@ def test_table1_stands_beside_the_paper_and_says_that_data_are_synthetic(study, 
     assert "**Synthetic data.**" in table
     ensemble = next(line for line in table.splitlines() if line.startswith("| Ensemble"))
     assert "| 0.940 |" in ensemble and "| 0.891 |" in ensemble
-    assert "| Adapted pretrained | not run | 0.861 |" in table
+    assert "| Adapted pretrained | no weights | 0.861 |" in table
+    assert "- Adapted pretrained: no weights: the published files are not in the config" in table
     run(study, tmp_path, {**SETTINGS, "synthetic": False})
     assert "Synthetic" not in (tmp_path / "table1.md").read_text()
+
+
+def test_published_and_outside_models_stand_beside_ours(study, tmp_path):
+    """Scores of Wu et al. for all exams but five, its head for none, an outside model for a half."""
+    exams = [
+        {**exam, "wu2019": None if number < 5 else 1 / (1 + np.exp(-exam["holistic"]))}
+        for number, exam in enumerate(exam_rows())
+    ]
+    write_rows(study / "published.parquet", "exam_scores", exams)
+    scored = [{"model": "rival", "exam_id": e["exam_id"], "score": e["attention"]} for e in exams[::2]]
+    write_rows(study / "outside.parquet", "outside_scores", scored)
+    rival = {"name": "rival", "title": "Rival", "trained_on": "their archive", "overlap": "some"}
+    given = {**SETTINGS, "published_ran": True, "outside": [rival]}
+    run(study, tmp_path, given, scores="published.parquet", outside="outside.parquet")
+    rows = {r["model"]: r for r in read_csv(tmp_path / "auc.csv")[:10]}
+    assert list(rows)[3:6] == ["wu2019", "wu2019_adapted", "rival"]
+    n = {model: int(row["n_positive"]) + int(row["n_negative"]) for model, row in rows.items()}
+    assert (n["wu2019"], n["wu2019_adapted"], n["rival"], n["ensemble"]) == (65, 0, 40, 70)
+    assert 0.5 < float(rows["wu2019"]["auc"]) < 1 and rows["wu2019_adapted"]["ci_method"] == "not_estimable"
+    evaluation = json.loads((tmp_path / "evaluation.json").read_text())
+    tests = {(t["first"], t["second"]): t for t in evaluation["tests"] if t["endpoint"] == "screen_detected"}
+    assert ("ensemble", "wu2019_adapted") not in tests
+    test = tests["ensemble", "wu2019"]
+    assert test["n_positive"] + test["n_negative"] == 65
+    both = tests["rival", "two_readers"]
+    assert 0 < both["n_positive"] + both["n_negative"] <= 40
+    table = (tmp_path / "table1.md").read_text()
+    assert (
+        "| Rival* |" in table
+        and "Rival: trained on: their archive. It learned from women of this cohort" in table
+    )
+    with pytest.raises(ValueError, match="no table of outside scores was given"):
+        run(study, tmp_path, given, scores="published.parquet")
 
 
 def test_evaluation_counts_tests_and_draws_curves(study):
@@ -221,11 +260,11 @@ def test_an_exam_twice_and_a_score_that_is_no_number_are_refused(tmp_path):
     exams = exam_rows(n=16)
     write_rows(tmp_path / "twice.parquet", "exam_scores", [*exams, exams[0]])
     with pytest.raises(ValueError, match="1 exams stand in it more than once"):
-        read_exams(tmp_path / "twice.parquet")
+        read_exams(tmp_path / "twice.parquet", MODELS)
     exams[3]["ensemble"] = float("inf")
     write_rows(tmp_path / "inf.parquet", "exam_scores", exams)
     with pytest.raises(ValueError, match="1 of 16 values of `ensemble` are not finite"):
-        read_exams(tmp_path / "inf.parquet")
+        read_exams(tmp_path / "inf.parquet", MODELS)
 
 
 def test_json_text_has_six_digits_no_nan_and_lists_of_numbers_on_one_line():

@@ -1,16 +1,21 @@
 import json
 import re
+from dataclasses import asdict
 
 import pytest
 from html_tags import Tags
 
+from mammo_steps.core.exam_models import PUBLISHED, table_models
 from mammo_steps.core.files import write_json, write_text
 from mammo_steps.core.localisation import COLUMNS
 from mammo_steps.core.page import inline_svg, number, p_value, percent
 from mammo_steps.core.plots import INK, PAPER
 from mammo_steps.report import excluded_by_outcome, flow_steps, main, provenance
 
-MODELS = ("holistic", "attention", "ensemble", "reader_1", "reader_2", "one_reader", "two_readers")
+HOSTILE = "<script>alert('x')</script>"
+OUTSIDE = {"name": "rival", "title": "Rival & Co", "trained_on": HOSTILE, "overlap": "unknown"}
+TABLE = table_models([OUTSIDE], published_ran=False)
+MODELS = [model.key for model in TABLE]
 ENDPOINTS = ("screen_detected", "screen_detected_or_interval", "interval")
 SVG = (
     '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" '
@@ -19,7 +24,6 @@ SVG = (
     f'<rect style="fill: {PAPER}"/>'
     f'<g clip-path="url(#m1)"><use xlink:href="#m1" style="stroke: {INK}"/></g></svg>'
 )
-HOSTILE = "<script>alert('x')</script>"
 FLOW = {
     "steps": [
         {"step": "files in the archive", "files": 1234},
@@ -43,7 +47,13 @@ def auc_lines(estimable):
                 for model in MODELS:
                     gone = endpoint == "interval" and not estimable
                     values = (
-                        ",,,not_estimable,0,81" if gone else "0.876543,0.800000,0.930000,delong_logit,9,1081"
+                        ",,,not_run,0,0"
+                        if model in PUBLISHED
+                        else (
+                            ",,,not_estimable,0,81"
+                            if gone
+                            else "0.876543,0.800000,0.930000,delong_logit,9,1081"
+                        )
                     )
                     lines.append(f"{model},{endpoint},exam,{protocol},{pooling},{values}")
     return lines
@@ -67,6 +77,7 @@ def evaluation(estimable):
             "exams_by_outcome": outcomes,
             "women_by_outcome": outcomes,
         },
+        "models": [asdict(model) for model in TABLE],
         "not_estimable": [] if estimable else [gone],
         "tests": [
             {**test, "n_positive": 9, "n_negative": 81, "delong": result, "clustered_bootstrap": result}
@@ -144,7 +155,7 @@ def test_the_page_is_well_formed_and_needs_nothing_from_outside(page):
 
 def test_everything_from_files_is_escaped(page):
     assert HOSTILE not in page
-    assert page.count("&lt;script&gt;") == 3
+    assert page.count("&lt;script&gt;") == 4
     assert "a &lt;study&gt;" in page
     assert "a &#34;quoted&#34; caption" in page
 
@@ -167,7 +178,12 @@ def test_table_1_gives_interval_n_and_the_papers_figure(page):
         "paper 0.737",
     ):
         assert text in row
-    assert "not run" in re.search(r'<th scope="row">Adapted pretrained</th>(.*?)</tr>', page, re.DOTALL)[1]
+    assert "no weights" in re.search(r'<th scope="row">Adapted pretrained</th>(.*?)</tr>', page, re.DOTALL)[1]
+    assert "Adapted pretrained: no weights: the published files are not in the config" in page
+    assert (
+        '<th scope="row">Rival &amp; Co*</th>' in page
+        and "learned from women of this cohort is not known" in page
+    )
 
 
 def test_sections_show_flow_localisation_crop_fallbacks_and_provenance(page):

@@ -4,23 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cohort_rows import SLOTS, exam_row, image_row
 
 from mammo_steps.core.recipe import Recipe
 from mammo_steps.core.tables import read_table, recipe_of, write_rows
 from mammo_steps.score_exams import Settings, main
 
 Row = dict[str, Any]
-SLOTS = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
+WHO = ("image_id", "patient_id", "exam_id", "laterality", "view")
 # exam -> (fold, holistic margins, attention margins) of L-CC, L-MLO, R-CC, R-MLO
 MARGINS = {
     "e1": (0, (1.0, 2.0, -1.0, 0.5), (3.0, 0.0, 4.0, 2.5)),
     "e2": (1, (-4.0, -4.0, -1.0, -1.0), (-2.0, -3.0, -5.0, -6.0)),
 }
-
-
-def image(exam: str, slot: tuple[str, str]) -> Row:
-    ids = {"image_id": f"{exam}-{slot[0]}-{slot[1]}", "patient_id": f"w{exam}", "exam_id": exam}
-    return ids | {"laterality": slot[0], "view": slot[1]}
 
 
 class Study:
@@ -36,31 +32,23 @@ class Study:
         holistic_recipe = cohort_recipe.then("locate_coa", {"top_fraction": 0.01})
         attention_recipe = holistic_recipe.then("crop_rois", {"bits": 8})
         self.recipes: dict[str, Recipe | None] = {"images": cohort_recipe}  # of each table by its name
+        self.recipes["published"] = cohort_recipe.then("score_wu2019", {})
+        self.published: list[Row] = []
+        self.adapted: list[Row] = []
         for fold in (0, 1):
             self.recipes |= {f"holistic{fold}": holistic_recipe, f"attention{fold}": attention_recipe}
-        cohort = {
-            "shard": "s",
-            "outcome": "normal",
-            "target": 0,
-            "height_px": 1,
-            "width_px": 1,
-            "bits_stored": 8,
-        }
-        cohort |= {"photometric": "MONOCHROME2", "transfer_syntax": "x", "vendor": "ge", "breast_area_px": 1}
-        cohort |= {"breast_row": 0.0, "breast_col": 0.0, "flipped": False, "holistic_row_group": 0}
-        cohort |= {"holistic_height_px": 1, "holistic_width_px": 1}
         coa = {"coa_row": 0.0, "coa_col": 0.0, "coa_fallback": False, "top_outside_breast": 0.0}
         coa |= {"top_spread_px": 0.0, "further_coa_rows": [], "further_coa_cols": []}
         for exam, (fold, holistic, attention) in MARGINS.items():
-            who = {"patient_id": f"w{exam}", "exam_id": exam, "outcome": "normal", "vendor": "ge"}
-            self.exams.append(who | {"fold": fold, "use": "train_and_test"})
+            self.exams.append(exam_row(exam, fold))
             for slot, h, a in zip(SLOTS, holistic, attention, strict=True):
-                self.images.append(image(exam, slot) | cohort)
+                self.images.append(image_row(exam, slot))
+                who = {name: self.images[-1][name] for name in WHO}
                 for other in (0, 1):
                     role = {"fold": other, "role": "test" if other == fold else "train"}
                     margin = (h, a) if other == fold else (99.0, 99.0)  # of a network that saw the woman
-                    self.holistic[other].append(image(exam, slot) | role | coa | {"margin": margin[0]})
-                    self.attention[other].append(image(exam, slot) | role | {"margin": margin[1]})
+                    self.holistic[other].append(who | role | coa | {"margin": margin[0]})
+                    self.attention[other].append(who | role | {"margin": margin[1]})
 
     def score(self, members: int = 1) -> dict[str, Row]:
         write_rows(self.folder / "exams.parquet", "exams", self.exams)
@@ -71,6 +59,12 @@ class Study:
             for fold, rows in tables.items():
                 arguments.append(str(self.folder / f"{model}{fold}.parquet"))
                 write_rows(Path(arguments[-1]), f"{model}_scores", rows, self.recipes[f"{model}{fold}"])
+        if self.published:
+            recipe = self.recipes["published"]
+            write_rows(self.folder / "wu2019/s/exams.parquet", "wu2019_scores", self.published, recipe)
+            write_rows(self.folder / "adapted.parquet", "adapted_scores", self.adapted, recipe)
+            arguments += ["--wu2019", str(self.folder / "wu2019")]
+            arguments += ["--wu2019-adapted", str(self.folder / "adapted.parquet")]
         out = self.folder / "scores.parquet"
         main(
             [*arguments, "--members", str(members), "--settings", '{"aggregation": "sum"}', "--out", str(out)]
@@ -257,3 +251,56 @@ def test_an_image_twice_in_one_members_table_stops_the_run(study: Study) -> None
     study.holistic[0].append(study.holistic[0][0])
     with pytest.raises(ValueError, match=r"holistic0\.parquet: 1 images have more than one test margin"):
         study.score()
+
+
+class TestPublishedModel:
+    """Scores of Wu et al. 2019 and of its adapted head, beside the study's own."""
+
+    @staticmethod
+    def row(exam: str, left: float | None, right: float | None, **more: Any) -> Row:
+        who = {"exam_id": exam, "patient_id": f"w{exam}", "features": []}
+        return who | {"left_malignant": left, "right_malignant": right} | more
+
+    @pytest.fixture
+    def published(self, study: Study) -> Study:
+        study.published = [self.row("e1", 0.2, 0.7), self.row("e2", None, None, reason="views")]
+        who = {name: {"exam_id": name, "patient_id": f"w{name}"} for name in ("e1", "e2")}
+        seen = {"fold": 0, "role": "train", "margin": 99.0}
+        study.adapted = [who["e1"] | {"fold": 0, "role": "test", "margin": -1.5}, who["e2"] | seen]
+        return study
+
+    def test_the_breast_with_the_higher_probability_counts_and_an_exam_may_have_none(
+        self, published: Study
+    ) -> None:
+        scores = published.score()
+        assert [(scores[e]["wu2019"], scores[e]["wu2019_adapted"]) for e in ("e1", "e2")] == [
+            (0.7, -1.5),
+            (None, None),
+        ]
+
+    def test_without_them_the_columns_are_empty(self, study: Study) -> None:
+        assert study.score()["e1"]["wu2019"] is None
+
+    def test_exams_that_are_missing_or_there_twice_are_refused(self, published: Study) -> None:
+        published.published.append(self.row("e1", 0.1, 0.1))
+        with pytest.raises(ValueError, match="1 exams do not stand in it once"):
+            published.score()
+        published.published = published.published[:1]
+        with pytest.raises(ValueError, match="1 exams do not stand in it once"):
+            published.score()
+
+    @pytest.mark.parametrize("value", [None, 1.5, float("inf")])
+    def test_no_probability_needs_a_reason(self, published: Study, value: float | None) -> None:
+        published.published[0]["left_malignant"] = value
+        with pytest.raises(ValueError, match="1 exams have no probability and no reason for it"):
+            published.score()
+
+    def test_a_head_that_saw_the_woman_is_refused(self, published: Study) -> None:
+        published.adapted[1]["patient_id"] = "we1"
+        with pytest.raises(ValueError, match="1 women are in test and in training"):
+            published.score()
+
+    def test_scores_of_other_pixels_are_refused(self, published: Study) -> None:
+        published.recipes["published"] = Recipe().then("make_shards", {"holistic_bits": 16})
+        with pytest.raises(ValueError, match="Run score_wu2019 again on these images"):
+            published.score()

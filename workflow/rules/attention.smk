@@ -100,6 +100,13 @@ rule score_exams:
         images=f"{R}/cohort/images.parquet",
         holistic=expand(f"{R}/holistic/{{fold}}/images.parquet", fold=MEMBERS),
         attention=expand(f"{R}/attention/{{fold}}/images.parquet", fold=MEMBERS),
+        wu2019=expand(
+            f"{R}/wu2019/{{shard}}/exams.parquet", shard=SHARDS if WU_WEIGHTS else []
+        ),
+        adapted=expand(
+            f"{R}/wu2019_adapted/{{fold}}/exams.parquet",
+            fold=FOLDS if WU_WEIGHTS else [],
+        ),
     output:
         scores=f"{R}/scores/exams.parquet",
     log:
@@ -108,10 +115,12 @@ rule score_exams:
         code=code("score_exams"),
         settings=settings("score_exams"),
         members=config["members"],
+        wu2019=f"--wu2019 '{R}/wu2019'" if WU_WEIGHTS else "",
     shell:
         """
         {PYTHON:q} -m mammo_steps.score_exams \
             --exams {input.exams:q} --images {input.images:q} \
             --holistic {input.holistic:q} --attention {input.attention:q} \
+            {params.wu2019} --wu2019-adapted {input.adapted:q} \
             --members {params.members} --settings {params.settings:q} --out {output.scores:q} &>{log:q}
         """

@@ -18,7 +18,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 from mammo_steps.core.fingerprint import code_fingerprint, defines
 from mammo_steps.core.config_schema import check_schema
-from mammo_steps.core.study import StudyError, check_study, fill_in_paths, read_config
+from mammo_steps.core.study import StudyError, fill_in_paths, read_config, study_of
+from mammo_steps.core.study_checks import check_files
 
 
 def stop(error):
@@ -39,7 +40,9 @@ fill_in_paths(config, REPO)
 
 PYTHON = sys.executable
 try:
-    study = check_study(config, REPO, check_files=workflow.is_main_process)
+    study = study_of(config, REPO)
+    if workflow.is_main_process:
+        check_files(study, config)
 except StudyError as error:
     stop(error)
 R, P = (
@@ -61,6 +64,9 @@ LABELS = study.labels or NO_LABELS
 METADATA = study.metadata  # a list, empty where the data set needs none
 LESIONS = study.lesions  # a list, empty where no places are known
 KEY_FILE = study.key_file  # a list, empty for a public key
+WU_WEIGHTS = config["score_wu2019"]["weights"]  # null: the published model is not run
+WU_WEIGHT_FILES = [weights["path"] for weights in (WU_WEIGHTS or {}).values()]
+OUTSIDE = config["outside_models"]["tables"]
 DEMO = config["make_demo_cohort"] is not None
 GPUS = 0 if config["compute"]["device"] == "cpu" else 1
 TRAINING_GPUS = GPUS * config["job"]["gpus"]

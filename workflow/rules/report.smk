@@ -4,6 +4,7 @@
 rule evaluate:
     input:
         scores=f"{R}/scores/exams.parquet",
+        outside=[f"{R}/scores/outside.parquet"] if OUTSIDE else [],
         images=f"{R}/cohort/images.parquet",
         shards=HOLISTIC_SHARDS,
         coas=expand(f"{R}/holistic/{{fold}}/images.parquet", fold=FOLDS),
@@ -27,6 +28,8 @@ rule evaluate:
             config["evaluate"]
             | {
                 "synthetic": config["synthetic"],
+                "published_ran": WU_WEIGHTS is not None,
+                "outside": OUTSIDE,
                 "input": INPUT_CUT,
                 "roi": ROI_SIZE,
             }
@@ -35,11 +38,15 @@ rule evaluate:
         lesions=lambda wildcards, input: (
             f"--lesions '{input.lesions}' {KEY}" if LESIONS else ""
         ),
+        outside=lambda wildcards, input: (
+            f"--outside '{input.outside}'" if OUTSIDE else ""
+        ),
         seed=config["seed"],
     shell:
         """
         {PYTHON:q} -m mammo_steps.evaluate \
-            --scores {input.scores:q} --images {input.images:q} --shards {params.shards:q} \
+            --scores {input.scores:q} {params.outside} \
+            --images {input.images:q} --shards {params.shards:q} \
             --coas {input.coas:q} --untrained-coas {input.untrained:q} {params.lesions} \
             --seed {params.seed} --settings {params.settings:q} \
             --auc {output.auc:q} --table1 {output.table:q} --evaluation {output.evaluation:q} \

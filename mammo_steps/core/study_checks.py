@@ -1,0 +1,143 @@
+"""Whether the files that a config names are there and can be used, before any job runs."""
+
+import importlib
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+from mammo_steps.core.ids import make_key
+from mammo_steps.core.study import FROM_DATASET, Study, StudyError, weight_files
+
+
+def check_files(study: Study, config: dict[str, Any]) -> None:
+    """Look at archive, labels, weights and key, and make the key if this is the first run; StudyError if one is amiss.
+
+    Only the process that the user started does this, not every job.
+    """
+    for folder in (study.results, study.private):
+        _check_writable(Path(folder))
+    _check_other_models(config)
+    if config["make_demo_cohort"] is None:
+        _check_inputs(study, config)
+    if config["public_id_key"] is None:
+        _check_key(Path(study.key_file[0]), Path(study.shard_root))
+
+
+def _check_writable(folder: Path) -> None:
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise StudyError(
+            f"{folder} cannot be made: {there.resolve()} is "
+            f"{'not writable' if there.is_dir() else 'a file, not a folder'}. "
+            "Mend that, or let everything lie elsewhere with --directory"
+        )
+
+
+def _check_other_models(config: dict[str, Any]) -> None:
+    """Weight files and tables of scores that come from elsewhere."""
+    for key, weights, _ in weight_files(config):
+        if weights is not None and not Path(weights).is_file():
+            raise StudyError(
+                f"config key `{key}{'weights' if key.endswith('_') else 'path'}`: there is no file {weights}. "
+                "config/README.md says how to get it; null does without"
+            )
+    tables = config["outside_models"]["tables"]
+    if len({table["name"] for table in tables}) < len(tables):
+        raise StudyError("config key `outside_models.tables`: two entries have the same name")
+    for table in tables:
+        if not Path(table["file"]).is_file():
+            raise StudyError(
+                f"config key `outside_models.tables`, {table['name']}: there is no file {table['file']}"
+            )
+
+
+def _check_inputs(study: Study, config: dict[str, Any]) -> None:
+    if config["shards_from"] is None:
+        for intake in study.intakes.values():
+            if not intake.archive.is_dir():
+                raise StudyError(f"intake `{intake.name}`: its archive {intake.archive} is not a folder")
+            if intake.archive.resolve() in (private := Path(study.private).resolve(), *private.parents):
+                raise StudyError(
+                    f"config key `private_dir`: {config['private_dir']} lies in the archive {intake.archive}: wanted a "
+                    "folder elsewhere, so that nothing is written there"
+                )
+    else:
+        _check_shards(study, config)
+    lesions = [] if config["lesions"] == FROM_DATASET else study.lesions
+    labels = [] if study.labels is None else [study.labels]
+    for key, files in (("labels", labels), ("metadata", study.metadata), ("lesions", lesions)):
+        for file in files:
+            if not Path(file).exists():  # some data sets have a folder of label tables
+                raise StudyError(f"config key `{key}`: there is no file {file}")
+    if importlib.util.find_spec(f"mammo_steps.datasets.{config['dataset']}") is None:
+        raise StudyError(f"config key `dataset`: there is no mammo_steps/datasets/{config['dataset']}.py")
+    adapter = importlib.import_module(f"mammo_steps.datasets.{config['dataset']}")
+    if config["lesions"] == FROM_DATASET and (
+        not hasattr(adapter, "write_lesions") or len(study.intakes) > 1
+    ):
+        raise StudyError(
+            "config key `lesions`: `from_dataset` wants a data set whose adapter has write_lesions, in one intake"
+        )
+    _check_tables(adapter, study, config)
+
+
+def _check_tables(adapter: Any, study: Study, config: dict[str, Any]) -> None:
+    """The data set's label table is read whole; of its metadata it is asked whether it wants any."""
+    from mammo_steps.core.labels import Windows
+
+    try:
+        if not study.metadata and hasattr(adapter, "image_facts"):
+            adapter.image_facts(None)
+    except ValueError as error:
+        raise StudyError(str(error)) from error
+    if study.labels is None:
+        return
+    try:
+        adapter.read_labels(Path(study.labels), Windows(**config["outcome_windows"]))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise StudyError(f"config key `labels`: {study.labels} cannot be read: {why}") from error
+    except ValueError as error:
+        raise StudyError(f"the label table is wrong, nothing was run.\n{error}") from error
+
+
+def _check_shards(study: Study, config: dict[str, Any]) -> None:
+    """The shards of another study have to be there, and made with this config's settings.
+
+    One shard of each intake is looked at here, all of them by list_images.
+    """
+    from mammo_steps.core.recipe import Marked, check_same
+    from mammo_steps.core.tables import recipe_of
+    from mammo_steps.core.windowing import shard_recipe
+
+    root = Path(study.shard_root)
+    if not root.is_dir():
+        raise StudyError(f"config key `shards_from`: {root} is not a folder; wanted results/<study>")
+    wanted = shard_recipe(config["make_shards"]["settings"])
+    for intake in study.intakes.values():
+        table = root / "shards" / intake.shards[0] / "images.parquet"
+        if not table.is_file():
+            raise StudyError(
+                f"config key `shards_from`: there is no {table}. Run that study first, and give this one its intakes"
+            )
+        remedy = (
+            "Shards are used as they are: set the key as it was there, or remove `shards_from` to make new ones; if it "
+            "is one of the rules, run that study again first"
+        )
+        try:
+            check_same([recipe_of(table), Marked("this config", wanted)], remedy)
+        except ValueError as error:
+            raise StudyError(f"config key `shards_from`: {error}") from error
+
+
+def _check_key(path: Path, results: Path) -> None:
+    """Make the key at the first run; without it existing results cannot be continued."""
+    if path.is_file():
+        return
+    if (results / "intakes").exists():
+        raise StudyError(
+            f"{path} is missing, but {results} holds results made with it: new pseudonyms would not match them. "
+            "Put the key back from your backup, or move these results away to start anew"
+        )
+    make_key(path)

@@ -41,7 +41,7 @@ class Settings:
     """weights       network -> {path, sha256}, see `core.wu_weights.WEIGHTS`
     values           `stored` or `displayed`, see `core.wu_reading.value_table`
     noisy_passes     see `core.wu_exam.How`
-    patches_at_once  the same
+    patches_at_once, patch_stride_px  the same
     precision        `fp32`, or `as_training`: that of `compute`
     """
 
@@ -49,6 +49,7 @@ class Settings:
     values: str
     noisy_passes: int
     patches_at_once: int
+    patch_stride_px: int
     precision: str
 
     def recipe(self) -> dict[str, Any]:
@@ -173,7 +174,7 @@ def checked_recipe(cohort: Path, shard_images: Path, tiles: Path, settings: Sett
 def _score(
     crops: Mapping[str, Crop], models: WuModels, settings: Settings, compute: Compute
 ) -> ExamScores | Unscored:
-    how = How(settings.noisy_passes, settings.patches_at_once)
+    how = How(settings.noisy_passes, settings.patches_at_once, settings.patch_stride_px)
     try:
         with nullcontext() if settings.precision == "fp32" else compute.autocast():
             return score_crops(crops, models, how, compute.torch_device)

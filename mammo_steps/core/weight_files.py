@@ -30,8 +30,7 @@ def read_weight_file(path: Path, sha256: str | None, key: str) -> Any:
 
     key  of the config, where sha256 stands
     """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != sha256:
         raise ValueError(
             f"{path}: sha256 is {found}, {key} says {sha256}. If the file is the one you want, write its "
@@ -47,6 +46,12 @@ def read_weight_file(path: Path, sha256: str | None, key: str) -> Any:
             "tensors, which is refused because reading it could run code. Wanted is what "
             "torch.save(network.state_dict(), ...) writes, or a safetensors file"
         ) from None
+
+
+def sha256_of(path: Path) -> str:
+    """What `sha256sum` says of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def tensors_of(content: Any, path: Path) -> dict[str, Tensor]:

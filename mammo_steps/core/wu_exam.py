@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from mammo_steps.core.wu_crop import (
     VIEWS,
@@ -29,7 +29,9 @@ from mammo_steps.core.wu_networks import COLUMNS, LABELS, FourViews
 from mammo_steps.core.wu_patches import (
     BENIGN,
     MALIGNANT,
+    STRIDE_PX,
     PatchGrid,
+    PatchNetwork,
     TooSmallError,
     heatmap,
     patch_probabilities,
@@ -39,9 +41,9 @@ from mammo_steps.core.wu_windows import network_input
 
 @dataclass(frozen=True)
 class WuModels:
-    """The networks, in eval mode on one device."""
+    """The networks, in eval mode on one device; the patch classifier best as `core.wu_patch_forward.FastPatches`."""
 
-    patches: nn.Module
+    patches: PatchNetwork
     image: FourViews
     image_and_heatmaps: FourViews
 
@@ -53,10 +55,12 @@ class How:
     noisy_passes     mean over so many passes with windows that are moved and resized at random, as published (10);
                      0 = one pass without
     patches_at_once  patches per pass of the patch classifier
+    stride_px        between patches; published: 70
     """
 
     noisy_passes: int
     patches_at_once: int
+    stride_px: int = STRIDE_PX
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ def crops_of(images: Mapping[str, Pixels], mirrored: bool) -> dict[str, Crop]:
 
 
 def patches_of(
-    crops: Mapping[str, Crop], network: nn.Module, at_once: int, device: torch.device
+    crops: Mapping[str, Crop], network: PatchNetwork, how: How, device: torch.device
 ) -> dict[str, Patches]:
     """View -> its patches; TooSmallError if a crop is smaller than a patch.
 
@@ -139,10 +143,10 @@ def patches_of(
         pixels = crops[view].pixels
         shape = (pixels.shape[0], pixels.shape[1])
         try:
-            grid = PatchGrid.drawn(shape, rng)
+            grid = PatchGrid.drawn(shape, rng, how.stride_px)
         except TooSmallError as error:
             raise TooSmallError(f"{view}: {error}") from None
-        told = patch_probabilities(network, pixels, grid, at_once, device)
+        told = patch_probabilities(network, pixels, grid, how.patches_at_once, device)
         found[view] = Patches(shape, grid, told[:, BENIGN], told[:, MALIGNANT])
     return found
 
@@ -179,7 +183,7 @@ def _numbers(one_row: Tensor) -> NDArray[np.float64]:
 
 def score_crops(crops: Mapping[str, Crop], models: WuModels, how: How, device: torch.device) -> ExamScores:
     """Heatmaps and both networks, from the crops of `crops_of` on."""
-    patches = patches_of(crops, models.patches, how.patches_at_once, device)
+    patches = patches_of(crops, models.patches, how, device)
     centres = {view: crop.centre for view, crop in crops.items()}
     grey = {view: crop.pixels[None].astype(np.float32) for view, crop in crops.items()}
     both = {view: np.concatenate([grey[view], patches[view].heatmaps()]) for view in VIEWS}

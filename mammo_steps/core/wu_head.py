@@ -55,7 +55,8 @@ def fit_head(
     if not 0 < targets.sum() < targets.size or not validation[1].size:
         raise ValueError(
             f"{int(targets.sum())} positive and {int((1 - targets).sum())} negative exams to train on, "
-            f"{validation[1].size} to choose by: wanted both classes, and one at least"
+            f"{validation[1].size} to choose by, that have features of the published model: wanted both classes, and "
+            "one at least. Take fewer folds, or do without that model (score_wu2019.weights: null)"
         )
     mean, spread = features.mean(axis=0), features.std(axis=0)
     spread = np.where(spread > 0, spread, 1.0)

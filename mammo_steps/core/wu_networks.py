@@ -15,12 +15,13 @@ from torchvision.models import densenet121
 _WIDTHS = (16, 32, 64, 128, 256)
 _STRIDES = (1, 2, 2, 2, 2)
 _HIDDEN = 512
+DENSE_LAYERS = (6, 12, 24, 16)  # of DenseNet-121's blocks
 LABELS = ("left_benign", "right_benign", "left_malignant", "right_malignant")
 COLUMNS = ("cc", "mlo")
 
 
 class _PatchClassifier(nn.Module):
-    """(B, 1, 256, 256) grey patches, or three channels -> (B, 4) logits."""
+    """(B, 1, 256, 256) grey patches, or three channels -> (B, 4) logits; `core.wu_patch_forward` is faster."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,9 +33,7 @@ class _PatchClassifier(nn.Module):
     def forward(self, patches: Tensor) -> Tensor:
         stem, *rest = self.features.children()
         norm, relu, pool, *blocks = rest
-        # the published network takes the grey patch three times: the same as its filters' sum once
-        filters = stem.weight if patches.shape[1] == 3 else stem.weight.sum(dim=1, keepdim=True)
-        maps = norm(F.conv2d(F.pad(patches, (2, 3, 2, 3)), filters, stride=2))
+        maps = norm(stem(F.pad(patches.expand(-1, 3, -1, -1), (2, 3, 2, 3))))
         maps = pool(F.pad(relu(maps), (0, 1, 0, 1)))
         for block in blocks:
             maps = block(maps)

@@ -1,19 +1,22 @@
 """Heatmaps of Wu et al. 2019: what the patch classifier says, as the mean over all patches that cover a pixel."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 PATCH_PX = 256
-_STRIDE_PX = 70
+STRIDE_PX = 70  # as published
 MALIGNANT, BENIGN = 0, 1  # of the classifier's four classes; the others have no lesion
 
+PatchNetwork = Callable[[Tensor], Tensor]  # (B, 1, 256, 256) -> (B, 4) logits
 Pixels = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 
@@ -21,19 +24,19 @@ class TooSmallError(ValueError):
     """A crop is smaller than a patch."""
 
 
-def strides(length: int, rng: random.Random) -> list[int]:
-    """Steps between the patches along an axis: about 70 pixels, the last patch ends at the edge.
+def strides(length: int, rng: random.Random, stride_px: int = STRIDE_PX) -> list[int]:
+    """Steps between the patches along an axis: about `stride_px`, the last patch ends at the edge.
 
-    Where 70 does not divide the way, all steps are shortened alike, and some, drawn at random, by one more.
+    Where they do not divide the way, all steps are shortened alike, and some, drawn at random, by one more.
     """
     if length < PATCH_PX:
         raise TooSmallError(f"a crop of {length} pixels holds no patch of {PATCH_PX}")
-    n, rest = divmod(length - PATCH_PX, _STRIDE_PX)
+    n, rest = divmod(length - PATCH_PX, stride_px)
     if rest == 0:
-        return [_STRIDE_PX] * n
+        return [stride_px] * n
     n += 1
-    overlap = _STRIDE_PX - rest
-    steps = [_STRIDE_PX - overlap // n] * n
+    overlap = stride_px - rest
+    steps = [stride_px - overlap // n] * n
     for place in rng.sample(range(n), overlap % n):
         steps[place] -= 1
     return steps
@@ -47,9 +50,9 @@ class PatchGrid:
     cols: Sequence[int]
 
     @classmethod
-    def drawn(cls, shape: tuple[int, int], rng: random.Random) -> "PatchGrid":
+    def drawn(cls, shape: tuple[int, int], rng: random.Random, stride_px: int = STRIDE_PX) -> "PatchGrid":
         """Of an image of (H, W) `shape`; rows are drawn first."""
-        rows, cols = (np.cumsum([0, *strides(length, rng)]).tolist() for length in shape)
+        rows, cols = (np.cumsum([0, *strides(length, rng, stride_px)]).tolist() for length in shape)
         return cls(rows, cols)
 
     @property
@@ -66,25 +69,61 @@ def standardised(crop: Pixels) -> NDArray[np.float32]:
     return found
 
 
-@torch.inference_mode()
 def patch_probabilities(
-    network: nn.Module, crop: Pixels, grid: PatchGrid, batch_size: int, device: torch.device
+    network: PatchNetwork, crop: Pixels, grid: PatchGrid, at_once: int, device: torch.device
 ) -> NDArray[np.float32]:
     """(n_patches, 4) probabilities, in the order of `PatchGrid.places`.
 
-    network  of `core.wu_networks.patch_classifier`, in eval mode on the device
+    network  of `core.wu_networks.patch_classifier` or `core.wu_patch_forward`, on the device
     crop     facing right
+    at_once  patches per pass
+    Patches of one value, such as those beside the breast, are all alike: one of each value is looked at. On a CPU every
+    thread of torch takes patches of its own, so that results do not depend on how many there are.
     """
     picture = torch.from_numpy(standardised(crop)).to(device)
-    places = grid.places
-    found: list[Tensor] = []
-    for start in range(0, len(places), batch_size):
-        patches = [
-            picture[row : row + PATCH_PX, col : col + PATCH_PX]
-            for row, col in places[start : start + batch_size]
-        ]
-        found.append(network(torch.stack(patches).unsqueeze(1)).float().softmax(dim=1))
-    return np.asarray(torch.cat(found).cpu().numpy())
+    places, number = distinct(crop, grid)
+    # of the caller: threads begin without
+    dtype, enabled = torch.get_autocast_dtype(device.type), torch.is_autocast_enabled(device.type)
+
+    def look(first: int) -> Tensor:
+        some = places[first : first + at_once]
+        patches = [picture[row : row + PATCH_PX, col : col + PATCH_PX] for row, col in some]
+        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=enabled):
+            return network(torch.stack(patches).unsqueeze(1)).float().softmax(dim=1)
+
+    firsts = range(0, len(places), at_once)
+    if device.type == "cpu":
+        with _threads() as pool:
+            found = list(pool.map(look, firsts))
+    else:
+        found = [look(first) for first in firsts]
+    return np.asarray(torch.cat(found).cpu().numpy())[number]
+
+
+def distinct(crop: Pixels, grid: PatchGrid) -> tuple[list[tuple[int, int]], list[int]]:
+    """Places of patches that differ, and of every patch of the grid the number of the one that it is like."""
+    seen: dict[Any, int] = {}  # a patch's one value, or its place
+    places: list[tuple[int, int]] = []
+    number = []
+    for row, col in grid.places:
+        patch = crop[row : row + PATCH_PX, col : col + PATCH_PX]
+        key: Any = int(patch[0, 0]) if (patch == patch[0, 0]).all() else (row, col)
+        if key not in seen:
+            seen[key] = len(places)
+            places.append((row, col))
+        number.append(seen[key])
+    return places, number
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as torch has, each of which computes alone."""
+    n = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(n)
 
 
 def heatmap(

@@ -11,6 +11,7 @@ from mammo_steps.core.tensors import fill
 from mammo_steps.core.weight_files import read_weight_file, tensors_of
 from mammo_steps.core.wu_exam import WuModels
 from mammo_steps.core.wu_networks import FourViews, patch_classifier
+from mammo_steps.core.wu_patch_forward import FastPatches
 
 WEIGHTS = ("patches", "image", "image_and_heatmaps")  # names in the config, and fields of WuModels
 Network = TypeVar("Network", bound=nn.Module)
@@ -62,7 +63,7 @@ def read_models(weights: Mapping[str, Mapping[str, str]], device: torch.device) 
         return read_weights(path, sha256, f"score_wu2019.weights.{name}.sha256", network).to(device)
 
     return WuModels(
-        patches=read("patches", patch_classifier()),
+        patches=FastPatches(read("patches", patch_classifier())),
         image=read("image", FourViews(1)),
         image_and_heatmaps=read("image_and_heatmaps", FourViews(3)),
     )

@@ -20,6 +20,7 @@ from mammo_steps.core import wu_networks
 from mammo_steps.core.wu_crop import VIEWS, best_centre, find_breast, points_right
 from mammo_steps.core.wu_exam import How, WuModels, crops_of, look, score_exam
 from mammo_steps.core.wu_networks import LABELS, FourViews, patch_classifier
+from mammo_steps.core.wu_patch_forward import FastPatches
 from mammo_steps.core.wu_patches import BENIGN, MALIGNANT, PatchGrid, heatmap, patch_probabilities, strides
 from mammo_steps.core.wu_weights import fill_published
 from mammo_steps.core.wu_windows import network_input, noisy, padded
@@ -69,7 +70,7 @@ def models(folder: Path) -> WuModels:
         return network
 
     patches = fill_published(patch_classifier(), seeded_state(folder, "keys_densenet_patch.tsv"), folder)
-    return WuModels(patches, four_views("image"), four_views("imageheatmaps"))
+    return WuModels(FastPatches(patches), four_views("image"), four_views("imageheatmaps"))
 
 
 def normal(seed: int, *shape: int) -> torch.Tensor:
@@ -95,12 +96,13 @@ def test_columns_and_heads(kind: str, golden: Any, models: WuModels) -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize(
-    ("name", "seed", "n_channels"), [("densenet_256", 1235, 3), ("densenet_256_gray", 1236, 1)]
-)
-def test_the_patch_classifier(name: str, seed: int, n_channels: int, golden: Any, models: WuModels) -> None:
-    found = models.patches(normal(seed, 2, n_channels, 256, 256))
-    np.testing.assert_allclose(found.numpy(), golden["components"][name]["logits"], atol=CLOSE)
+def test_the_patch_classifier_as_described_and_as_it_is_run(folder: Path, golden: Any) -> None:
+    network = fill_published(patch_classifier(), seeded_state(folder, "keys_densenet_patch.tsv"), folder)
+    wanted = {name: golden["components"][name]["logits"] for name in ("densenet_256", "densenet_256_gray")}
+    np.testing.assert_allclose(network(normal(1235, 2, 3, 256, 256)), wanted["densenet_256"], atol=CLOSE)
+    grey = normal(1236, 2, 1, 256, 256)
+    for run in (network, FastPatches(network)):
+        np.testing.assert_allclose(run(grey), wanted["densenet_256_gray"], atol=CLOSE)
 
 
 def test_strides(golden: Any) -> None:

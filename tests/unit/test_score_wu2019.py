@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ from cohort_rows import SLOTS, image_row
 from made_files import half_disc
 from made_shard import Shard
 
+from mammo_steps.by_hand.score_wu2019_exam import main as by_hand
 from mammo_steps.core.recipe import Recipe
 from mammo_steps.core.tables import read_table, recipe_of, write_rows
 from mammo_steps.core.windowing import Voi, grey_table
@@ -71,6 +73,7 @@ class Site:
         recipe = recipe_of(shard / "images.parquet").recipe.then("list_images", {})
         write_rows(self.folder / "cohort.parquet", "images", self.cohort, recipe)
         given = {"weights": self.weights, "values": "stored", "noisy_passes": 0, "patches_at_once": 8}
+        given |= {"patch_stride_px": 70}
         given |= {"precision": "fp32"} | settings
         out = self.folder / name
         main(
@@ -196,3 +199,26 @@ def test_values_are_as_stored_with_a_black_background() -> None:
     np.testing.assert_array_equal(value_table(raw.to_json(), 12, "stored"), grey_table(raw, 16))
     with pytest.raises(ValueError, match="values is 'grey', wanted one of"):
         value_table(window.to_json(), 12, "grey")
+
+
+def test_the_command_for_four_pictures_tells_the_same(
+    site: Site, scores: dict[str, dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    views = []
+    for laterality, view in SLOTS:
+        file = tmp_path / f"{laterality}{view}.png"
+        cv2.imwrite(str(file), site.pictures[f"e1-{laterality}-{view}"])
+        views.append(f"{laterality}-{view}={file}")
+    flags = [f"--{name.replace('_', '-')}={own['path']}" for name, own in site.weights.items()]
+    command = [*flags, "--device", "cpu", "--threads", "1"]
+    by_hand([*command, *views])
+    told = json.loads(capsys.readouterr().out)
+    assert told["image_and_heatmaps"]["right_malignant"] == pytest.approx(
+        scores["e1"]["right_malignant"], abs=1e-6
+    )
+    assert told["image"]["left_benign"] == pytest.approx(scores["e1"]["image_left_benign"], abs=1e-6)
+    with pytest.raises(SystemExit):
+        by_hand([*command, *views[:3], "L-CC=twice.png"])
+    assert "wanted one VIEW=FILE each of" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="no picture that can be read"):
+        by_hand([*command, *views[:3], "R-MLO=nowhere.png"])

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from running import planned, snakemake
 
-MODELS = ["holistic", "attention", "ensemble", "reader_1", "reader_2", "one_reader", "two_readers"]
+MODELS = ["holistic", "attention", "ensemble", "wu2019", "wu2019_adapted"]
+MODELS += ["reader_1", "reader_2", "one_reader", "two_readers"]
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,8 @@ def test_the_table_has_every_model_and_end_point(results: Path) -> None:
     assert main.loc[("screen_detected", "holistic"), ["n_positive", "n_negative"]].tolist() == [9, 17]
     assert main.loc[("screen_detected_or_interval", "holistic"), "n_positive"] == 13
     assert main.loc[("interval", "holistic"), ["n_positive", "n_negative"]].tolist() == [4, 13]
+    without_weights = auc[auc.ci_method == "not_run"]
+    assert set(without_weights.model) == {"wu2019", "wu2019_adapted"} and without_weights.auc.isna().all()
 
 
 def test_every_exam_is_scored_once_by_networks_that_never_saw_the_woman(results: Path) -> None:

@@ -31,7 +31,7 @@ test: lint ## lint, types, unit, golden and workflow tests (under 12 minutes)
 test-long: $(READY) ## what takes long: shuffled labels, the demo twice, growing cohorts
 	$(RUN) python -m pytest -m long
 
-bench-%: $(READY) ## bench-demo, -tiles, -ingest, -headers, -train, -precision: print a table and write bench/<name>.json
+bench-%: $(READY) ## bench-demo, -tiles, -ingest, -headers, -train, -precision, -coverage, -evaluate: print a table and write bench/<name>.json
 	$(RUN) python bench/$*.py
 
 lock: ## resolve pyproject.toml into requirements.lock (needs uv)

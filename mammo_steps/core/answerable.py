@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mammo_steps.core.auc import Estimate, Interval, interval
+from mammo_steps.core.auc_interval import SCORE, Estimate, Interval, interval
 from mammo_steps.core.endpoints import truths
 from mammo_steps.core.terms import WORST_FIRST, Endpoint, Outcome
 
@@ -17,12 +17,12 @@ READERS = ("reader_1", "reader_2")
 def expected_interval(auc: float, n_positive: int, n_negative: int) -> Interval | None:
     """The 95 % interval that such an AUC would get; None where a class is empty.
 
-    Variance of Hanley and McNeil 1982 in Newcombe's form (2006, Stat Med 25:559, method 5), interval by inverting
-    the score test: the width before any score is known. It takes exams as independent.
+    The default interval of `core.auc_interval` with the binormal model's variance: the width before any score is
+    known. It takes exams as independent.
     """
     if not n_positive or not n_negative:
         return None
-    return interval(Estimate(auc, 0.0, n_positive, n_negative), "_score")
+    return interval(Estimate(auc, 0.0, n_positive, n_negative), SCORE)
 
 
 @dataclass(frozen=True)

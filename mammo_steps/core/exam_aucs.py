@@ -8,7 +8,6 @@ from scipy.stats import t
 
 from mammo_steps.core.auc import (
     Bools,
-    Estimate,
     Floats,
     Ints,
     auc,
@@ -16,8 +15,8 @@ from mammo_steps.core.auc import (
     clustered,
     delong,
     difference,
-    interval,
 )
+from mammo_steps.core.auc_interval import SCORE, Estimate, interval, level_factor
 from mammo_steps.core.endpoints import sampled, truths
 from mammo_steps.core.exam_models import READERS, Model, pairs
 from mammo_steps.core.exam_scores import Exams
@@ -26,7 +25,7 @@ from mammo_steps.core.terms import Endpoint
 
 PROTOCOLS = ("all", "sampled")
 POOLINGS = ("pooled", "fold_mean")
-_FORM = {"delong": "", "delong_logit": "_logit", "delong_score": "_score"}
+_FORM = {"delong": "", "delong_logit": "_logit", "delong_binormal_score": SCORE}
 _ROC_POINTS = 400
 _Drawn = tuple[str, tuple[str, ...]]  # a score, and the scores that an exam has to have as well
 NOT_RUN = "not_run"  # in place of a ci_method
@@ -37,7 +36,7 @@ class Rules:
     """How AUCs are made of exam scores.
 
     ci_method          form of intervals, but for means over folds (plain): `delong` (plain, cut at 0 and 1),
-                       `delong_logit` or `delong_score`
+                       `delong_logit` or `delong_binormal_score` (`core.auc_interval`)
     bootstrap_samples  draws of women
     sampled_negatives  negatives of the sampled protocol (the paper: 5000)
     prior              `negative` or `leave_out`: exams before the one at which a cancer was found
@@ -141,12 +140,20 @@ class Comparison:
         value = self.auc_of(model, self.truth >= 0)
         if value is None:
             return "no reader read exams of both classes"
+        mask = self.exams_of(model)
+        women = self.exams.woman[mask]
+        n_women = min(np.unique(women[self.positive[mask] == truth]).size for truth in (True, False))
         if model == "one_reader":
-            variance = float(np.nanvar(self.draws(*self.members(model)).mean(axis=0), ddof=1))
-            return Estimate(value, variance, n_positive, n_negative, "bootstrap")
-        mask = self.used(model)
-        covariance = delong(self.exams.scores[model][None, mask], self.positive[mask])[1]
-        return Estimate(value, float(covariance[0, 0]), n_positive, n_negative)
+            drawn = self.draws(*self.members(model))
+            variance = float(np.nanvar(drawn.mean(axis=0), ddof=1))
+            alone = float(np.nanvar(drawn, axis=1, ddof=1).mean())
+            factor = variance / alone if alone > 0 else 1.0  # the mean of two readers varies less than one
+            return Estimate(value, variance, n_positive, n_negative, "bootstrap", n_women, factor)
+        scores, positive = self.exams.scores[model][mask], self.positive[mask]
+        women = np.unique(women, return_inverse=True)[1].astype(np.int64)
+        variance = float(clustered(scores[None], positive, women)[1][0, 0])
+        factor = level_factor(scores, positive)
+        return Estimate(value, variance, n_positive, n_negative, "delong", n_women, factor)
 
     def _fold_mean(self, model: str, n_positive: int, n_negative: int) -> Estimate | str:
         values = self.fold_aucs(model)
@@ -158,7 +165,9 @@ class Comparison:
         if k < 2:
             return Estimate(float(aucs.mean()), float("nan"), n_positive, n_negative)
         variance, quantile = float(aucs.var(ddof=1)) / k, float(t.ppf(0.975, k - 1))
-        return Estimate(float(aucs.mean()), variance, n_positive, n_negative, "t_over_folds", quantile)
+        return Estimate(
+            float(aucs.mean()), variance, n_positive, n_negative, "t_over_folds", quantile=quantile
+        )
 
     def row(self, of: Model, endpoint: str, protocol: str, pooling: str) -> AucRow:
         model = of.key

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo_steps.core.auc import Z95
 from mammo_steps.core.geometry import roi_corner
 from mammo_steps.core.ids import Pseudonyms
+from mammo_steps.core.shares import wilson
 
 Mask = NDArray[np.bool_]
 
@@ -68,14 +68,6 @@ def read_lesions(path: Path, pseudonyms: Pseudonyms) -> dict[str, list[Lesion]]:
             lesion = Lesion(row["lesion_type"], row["malignant"] == "1", *place)
             lesions[pseudonyms.image(row["image_id"])].append(lesion)
     return dict(lesions)
-
-
-def wilson(n_hit: float, n: int) -> tuple[float, float]:
-    """95 % interval of a share n_hit / n; n_hit may be an expected number."""
-    share, z2 = n_hit / n, Z95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * float(np.sqrt(max(0.0, share * (1 - share)) / n + z2 / (4 * n * n)))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def roi_holds(

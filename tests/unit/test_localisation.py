@@ -12,7 +12,6 @@ from mammo_steps.core.localisation import (
     localisation_rows,
     read_lesions,
     roi_holds,
-    wilson,
 )
 
 KEY = "a public key of a test"
@@ -20,12 +19,6 @@ KEY = "a public key of a test"
 
 def mass(row, col):
     return Lesion("mass", True, row, col)
-
-
-def test_wilson_interval_of_eight_in_ten_and_of_the_extremes():
-    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert wilson(0, 10)[0] == 0.0
-    assert wilson(10, 10)[1] == pytest.approx(1.0)
 
 
 def test_roi_holds_a_lesion_up_to_its_edge():

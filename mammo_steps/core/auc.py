@@ -3,10 +3,12 @@
 Every AUC is empirical (Mann-Whitney, ties count one half). All cost is O(n log n) in the number of exams.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.stats import norm, rankdata
 
 from mammo_steps.core.shares import Z95
@@ -14,6 +16,9 @@ from mammo_steps.core.shares import Z95
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+Weights = NDArray[np.float32]  # whole numbers: exact up to 2^24
+
+_BLOCK_CELLS = 4_000_000  # exams x draws at once: 16 MB
 
 
 @dataclass(frozen=True)
@@ -101,46 +106,70 @@ def difference(aucs: Floats, covariance: Floats) -> Difference:
     return Difference(delta, se, z, p, delta - Z95 * se, delta + Z95 * se)
 
 
-class _Binned:
-    """One score prepared so that a reweighted AUC costs O(n): negatives counted between the positives."""
+class Binned:
+    """One score prepared so that its ROC curve under many weightings costs one sparse product.
+
+    Negatives are counted between the positives: bin 2 k holds those below the k-th distinct value of a positive
+    (and above the one before), bin 2 k + 1 those tied with it. Exams whose score is not finite are left out.
+    """
 
     def __init__(self, scores: Floats, positive: Bools) -> None:
         read = np.isfinite(scores)
-        self._positives, self._negatives = np.flatnonzero(read & positive), np.flatnonzero(read & ~positive)
+        self._positives, negatives = np.flatnonzero(read & positive), np.flatnonzero(read & ~positive)
         values, self._place = np.unique(scores[self._positives], return_inverse=True)
-        below = np.searchsorted(values, scores[self._negatives], side="left")
-        self._bins = below + np.searchsorted(values, scores[self._negatives], side="right")
-        self._n_bins = 2 * values.size + 1  # even: between two positives' values; odd: tied with one
+        below = np.searchsorted(values, scores[negatives], side="left")
+        bins = below + np.searchsorted(values, scores[negatives], side="right")
+        self._count = _counter(bins, negatives, (2 * values.size + 1, scores.size))
+        self._count_up = _counter(2 * self._place + 1, self._positives, (2 * values.size + 1, scores.size))
 
-    def auc(self, weights: Floats) -> float:
-        """AUC with exam i counted weights[i] times; NaN if a class has no weight."""
-        up = weights[self._positives]
-        counts = np.bincount(self._bins, weights=weights[self._negatives], minlength=self._n_bins)
-        total = up.sum() * counts.sum()
-        if total == 0:
-            return float("nan")
-        below = np.cumsum(counts)[2 * self._place] + 0.5 * counts[2 * self._place + 1]
-        return float(up @ below / total)
+    def aucs(self, weights: Weights) -> Floats:
+        """(B,) AUCs with exam i counted weights[i, b] times, weights (n, B); NaN if a class has no weight."""
+        up = weights[self._positives].astype(np.float64)
+        counts = (self._count @ weights).astype(np.float64)
+        below = np.cumsum(counts, axis=0)[2 * self._place] + 0.5 * counts[2 * self._place + 1]
+        total = up.sum(axis=0) * counts.sum(axis=0)
+        won = (up * below).sum(axis=0)
+        aucs: Floats = np.divide(won, total, out=np.full(won.shape, np.nan), where=total > 0)
+        return aucs
+
+    def curves(self, weights: Weights) -> tuple[Floats, Floats]:
+        """False and true positive rates (v, B) along each ROC curve, from (0, 0) to (1, 1); NaN as `aucs`."""
+        rates = []
+        for count in (self._count, self._count_up):
+            above = np.cumsum((count @ weights).astype(np.float64)[::-1], axis=0)
+            total = np.where(above[-1] > 0, above[-1], np.nan)
+            rates.append(np.vstack([np.zeros(above.shape[1]), above / total]))
+        return rates[0], rates[1]
 
 
-def bootstrap_aucs(
-    scores: Floats, positive: Bools, woman: Ints, stratum: Ints, draws: tuple[int, np.random.Generator]
-) -> Floats:
-    """(n_draws, k) AUCs of k scores (k, n; NaN = exam not read) when women are drawn with replacement.
+def _counter(bins: Ints, exams: Ints, shape: tuple[int, int]) -> csr_array:
+    """(bins, n) sparse: times weights (n, B) it gives the weight in each bin."""
+    return csr_array((np.ones(exams.size, np.float32), (bins, exams)), shape=shape)
+
+
+def resampled(woman: Ints, stratum: Ints, draws: tuple[int, np.random.Generator]) -> Iterator[Weights]:
+    """Blocks (n, B) of how often each exam counts when women are drawn with replacement, one column per draw.
 
     woman    (n,) 0..W-1, whose exam it is; all exams of a drawn woman come along
     stratum  (W,) each woman's stratum (her worst outcome): as many are drawn from it as it has
     draws    (number of draws, generator)
     """
     n_draws, generator = draws
-    binned = [_Binned(row, positive) for row in scores]
     strata = [np.flatnonzero(stratum == value) for value in np.unique(stratum)]
-    result = np.empty((n_draws, len(scores)))
-    for draw in range(n_draws):
-        times = np.zeros(stratum.size)
-        for women in strata:
-            drawn = generator.integers(0, women.size, women.size)
-            times[women] = np.bincount(drawn, minlength=women.size)
-        weights = times[woman]
-        result[draw] = [one.auc(weights) for one in binned]
-    return result
+    block = max(1, min(64, _BLOCK_CELLS // max(woman.size, 1)))
+    for first in range(0, n_draws, block):
+        times = np.zeros((stratum.size, min(block, n_draws - first)), np.float32)
+        for column in times.T:
+            for women in strata:
+                drawn = generator.integers(0, women.size, women.size)
+                column[women] = np.bincount(drawn, minlength=women.size)
+        yield times[woman]
+
+
+def bootstrap_aucs(
+    scores: Floats, positive: Bools, woman: Ints, stratum: Ints, draws: tuple[int, np.random.Generator]
+) -> Floats:
+    """(n_draws, k) AUCs of k scores (k, n; NaN = exam not read) under the draws of women of `resampled`."""
+    binned = [Binned(row, positive) for row in scores]
+    blocks = [np.stack([one.aucs(weights) for one in binned]) for weights in resampled(woman, stratum, draws)]
+    return np.concatenate(blocks, axis=1).T

@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mammo_steps.core.auc import (
+    Binned,
     auc,
     bootstrap_aucs,
     clustered,
@@ -127,6 +128,18 @@ def test_bootstrap_without_resampling_noise_is_the_auc_and_leaves_unread_exams_o
     each_its_own = np.arange(5)
     draws = bootstrap_aucs(scores, positive, each_its_own, each_its_own, (1, np.random.default_rng(0)))
     assert draws[0].tolist() == pytest.approx([4.5 / 6, 1.0])
+
+
+def test_curves_of_weighted_exams_are_those_of_repeated_exams():
+    scores = np.array([3.0, 1.0, 1.0, 0.0, 2.0, np.nan])
+    positive = np.array([True, True, False, False, False, True])
+    times = np.array([[1, 2], [1, 0], [1, 1], [1, 0], [1, 3], [1, 1]], np.float32)
+    false_positive, true_positive = Binned(scores, positive).curves(times)
+    # first draw: 3 | 2 | 1 tied | 0; second: the positive at 3 alone, above all four negatives
+    assert false_positive[:, 0].tolist() == pytest.approx([0, 0, 0, 1 / 3, 2 / 3, 1])
+    assert true_positive[:, 0].tolist() == pytest.approx([0, 0, 0.5, 0.5, 1, 1])
+    assert true_positive[:, 1].tolist() == [0, 0, 1, 1, 1, 1]
+    assert Binned(scores, positive).aucs(times).tolist() == pytest.approx([4.5 / 6, 1.0])
 
 
 def test_a_missing_class_a_nan_and_a_wrong_shape_are_refused():

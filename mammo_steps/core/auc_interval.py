@@ -22,7 +22,7 @@ Bools = NDArray[np.bool_]
 SCORE = "_binormal_score"
 FORMS = ("", "_logit", SCORE)
 _MOST_LEVELS = 50  # distinct scores; with more of them ties change the variance by less than it is known
-_TRUST_IN_LESS = 0.25  # of an estimated variance below the model's; one above it is believed. By simulation
+_TRUST_IN_LESS = 0.5  # in an estimated variance below the model's; one above it is believed
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,8 @@ def _score_interval(estimate: Estimate) -> tuple[float, float]:
     """All theta with (value - theta)^2 <= quantile^2 x scale x binormal_variance(theta).
 
     The scale makes the model's variance at the estimated AUC the estimated one where that is larger, and goes
-    a quarter of the way to it where it is smaller: it is smaller mostly by chance. The quantile is Student's t
-    with three times as many degrees of freedom as there are women less one. Both numbers were chosen by
-    coverage (bench/coverage.py).
+    half way to it where it is smaller: it is smaller mostly by chance. The quantile is Student's t with twice
+    as many degrees of freedom as there are women less one. Half and twice were chosen by measured coverage.
     """
     value, m, n = estimate.value, estimate.n_positive, estimate.n_negative
     scale, quantile = 1.0, Z95
@@ -128,7 +127,7 @@ def _score_interval(estimate: Estimate) -> tuple[float, float]:
         ratio = estimate.variance / (estimate.levels * binormal_variance(value, m, n))
         scale = estimate.levels * (ratio if ratio > 1 else 1 + _TRUST_IN_LESS * (ratio - 1))
         n_women = min(m, n) if estimate.n_women is None else estimate.n_women
-        quantile = float(t.ppf(0.975, 3 * max(n_women - 1, 1)))
+        quantile = float(t.ppf(0.975, 2 * max(n_women - 1, 1)))
 
     def excess(theta: float) -> float:
         return (value - theta) ** 2 - quantile**2 * scale * binormal_variance(theta, m, n)

@@ -21,8 +21,10 @@ from mammo_steps.core.breast import breast_mask
 from mammo_steps.core.cohort import PLACE_COLUMNS
 from mammo_steps.core.crop_audit import CropAudit
 from mammo_steps.core.exam_aucs import NOT_RUN, POOLINGS, PROTOCOLS, AucRow, Comparison, Rules, comparisons
+from mammo_steps.core.exam_facts import read_exam_facts
 from mammo_steps.core.exam_models import NETWORKS, READERS, Model, pairs, table_models
 from mammo_steps.core.exam_scores import Exams, read_exams
+from mammo_steps.core.exam_statistics import StatisticsSettings, statistics_part
 from mammo_steps.core.files import write_text
 from mammo_steps.core.geometry import InputCut, RoiSize
 from mammo_steps.core.ids import Pseudonyms, read_key
@@ -52,6 +54,7 @@ class Settings(Rules):
     input           how the holistic model's input is cut: side_px, crop, mm_per_px (`core.geometry.InputCut`)
     roi             size of a ROI: side_px, mm_per_px (`core.geometry.RoiSize`)
     audit_per_size  of how many images of each size the crop audit measures the breast
+    statistics      operating points, calibration, triage and subgroups (`core.exam_statistics`)
     """
 
     synthetic: bool
@@ -60,6 +63,7 @@ class Settings(Rules):
     input: Mapping[str, Any]
     roi: Mapping[str, Any]
     audit_per_size: int
+    statistics: Mapping[str, Any]
 
 
 Comparisons = Mapping[tuple[str, str], Comparison]  # (end point, protocol) -> its exams
@@ -254,9 +258,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         places_found(args.coas, cases),
         places_found(args.untrained_coas, cases),
     )
+    rules = StatisticsSettings(**settings.statistics)
+    facts = read_exam_facts(args.images, args.coas, exams.exam_id, lesions, rules.age_band_years)
     evaluation = {
         "synthetic": settings.synthetic,
         **exam_part(exams, found, rows),
+        **statistics_part(found, rules, facts, args.seed),
         "prior_otherwise": prior_rows(exams, settings, args.seed),
         "coa": coa_counts(args.coas),
     }

@@ -22,6 +22,16 @@ SETTINGS = {
     "input": {"side_px": 64, "crop": "centre", "mm_per_px": None},
     "roi": {"side_px": 64, "mm_per_px": None},
     "audit_per_size": 2,
+    "statistics": {
+        "reader_recall_from": 1,
+        "prevalence": {
+            "screen_detected": 0.005,
+            "screen_detected_or_interval": 0.007,
+            "interval": None,
+        },
+        "age_band_years": 5,
+        "small_group": 10,
+    },
 }
 
 

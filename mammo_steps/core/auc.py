@@ -119,8 +119,8 @@ class Binned:
         values, self._place = np.unique(scores[self._positives], return_inverse=True)
         below = np.searchsorted(values, scores[negatives], side="left")
         bins = below + np.searchsorted(values, scores[negatives], side="right")
-        self._count = _counter(bins, negatives, (2 * values.size + 1, scores.size))
-        self._count_up = _counter(2 * self._place + 1, self._positives, (2 * values.size + 1, scores.size))
+        self._count = counter(bins, negatives, (2 * values.size + 1, scores.size))
+        self._count_up = counter(2 * self._place + 1, self._positives, (2 * values.size + 1, scores.size))
 
     def aucs(self, weights: Weights) -> Floats:
         """(B,) AUCs with exam i counted weights[i, b] times, weights (n, B); NaN if a class has no weight."""
@@ -142,7 +142,7 @@ class Binned:
         return rates[0], rates[1]
 
 
-def _counter(bins: Ints, exams: Ints, shape: tuple[int, int]) -> csr_array:
+def counter(bins: Ints, exams: Ints, shape: tuple[int, int]) -> csr_array:
     """(bins, n) sparse: times weights (n, B) it gives the weight in each bin."""
     return csr_array((np.ones(exams.size, np.float32), (bins, exams)), shape=shape)
 

@@ -8,6 +8,7 @@ test takes the threshold as given and the exams as independent; tied exams go in
 the counts are rounded.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from mammo_steps.core.auc import Binned, Bools, Floats, Weights
+from mammo_steps.core.auc import Binned, Bools, Floats, Weights, counter
 from mammo_steps.core.prevalence import rates
 from mammo_steps.core.shares import wilson
 
@@ -95,19 +96,18 @@ class _Reader:
     """A reader's false and true positive rate under many weightings of exams."""
 
     def __init__(self, pair: Pair) -> None:
-        self._positive = pair.positive[pair.used]
-        self._recalled = pair.recalled[pair.used] == 1
-        self._used = np.flatnonzero(pair.used)
+        used = np.flatnonzero(pair.used)
+        group = 2 * pair.positive[used] + (pair.recalled[used] == 1)
+        self._count = counter(group, used, (4, pair.used.size))
 
     def rates(self, weights: Weights) -> tuple[Floats, Floats]:
         """Two (B,) for weights (n, B); NaN where a class has no weight."""
-        part, found = weights[self._used], []
-        for group in (~self._positive, self._positive):
-            # whole numbers: sums are exact, and the quotients the same as along a curve
-            total = part[group].sum(axis=0).astype(np.float64)
-            recalled = part[group & self._recalled].sum(axis=0).astype(np.float64)
-            found.append(recalled / np.where(total > 0, total, np.nan))
-        return found[0], found[1]
+        quiet, alarm, missed, found = (self._count @ weights).astype(np.float64)
+        negative, positive = quiet + alarm, missed + found
+        return (
+            alarm / np.where(negative > 0, negative, np.nan),
+            found / np.where(positive > 0, positive, np.nan),
+        )
 
 
 def pairs_of(
@@ -142,7 +142,7 @@ def _differences(pairs: list[Pair], blocks: Iterable[Weights]) -> Floats:
         for number, (model, reader, used) in enumerate(keys):
             false_positive, true_positive = curves[model, used]
             for draw, (fpr, tpr) in enumerate(zip(*points[reader, used], strict=True)):
-                if np.isfinite([fpr, tpr]).all():
+                if not math.isnan(fpr + tpr):
                     curve = false_positive[:, draw], true_positive[:, draw]
                     found[draw, number, 0] = sensitivity_at(*curve, fpr) - tpr
                     found[draw, number, 1] = specificity_at(*curve, tpr) - (1 - fpr)

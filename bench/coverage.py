@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from mammo_steps.core.auc import clustered
-from mammo_steps.core.auc_interval import FORMS, Estimate, interval, level_factor
+from mammo_steps.core.auc_interval import FORMS, estimated, interval
 from mammo_steps.core.files import write_json
 
 REPO = Path(__file__).resolve().parents[1]
@@ -122,20 +121,11 @@ def misses(cell: Cell, n_draws: int, forms: tuple[str, ...] = FORMS) -> dict[str
     """Form -> share of draws whose interval lies wholly above the true AUC, and wholly below it."""
     n_positive, n, woman = DESIGNS[cell.design]
     positive = np.arange(n) < n_positive
-    n_women = np.unique(woman[positive]).size
     generator = np.random.default_rng([int(cell.auc * 1000), *cell.kind.encode(), *cell.design.encode()])
     counts = dict.fromkeys(forms, (0, 0))
     for _ in range(n_draws):
         scores = scores_of(cell, generator)
-        aucs, covariance = clustered(scores[None], positive, woman)
-        estimate = Estimate(
-            value=float(aucs[0]),
-            variance=float(covariance[0, 0]),
-            n_positive=n_positive,
-            n_negative=n - n_positive,
-            n_women=n_women,
-            levels=level_factor(scores, positive),
-        )
+        estimate = estimated(scores, positive, woman)
         for form in forms:
             found, (above, below) = interval(estimate, form), counts[form]
             counts[form] = above + (found.low > cell.auc), below + (found.high < cell.auc)

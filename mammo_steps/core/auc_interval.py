@@ -9,15 +9,12 @@ these being the binormal model's, scaled by the estimated variance. `make bench-
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import owens_t
 from scipy.stats import norm, t
 
+from mammo_steps.core.auc import Bools, Floats, Ints, clustered
 from mammo_steps.core.shares import Z95
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 SCORE = "_binormal_score"
 FORMS = ("", "_logit", SCORE)
@@ -112,6 +109,25 @@ def level_factor(scores: Floats, positive: Bools) -> float:
         return 1.0
     factor = _levelled_variance(theta, shares, m, n) / binormal_variance(theta, m, n)
     return float(np.clip(factor, 0.5, 1.25))
+
+
+def estimated(scores: Floats, positive: Bools, woman: Ints) -> Estimate:
+    """The AUC of these exams (n,), with all that its interval is made from; woman (n,) says whose exam it is."""
+    of = np.unique(woman, return_inverse=True)[1].astype(np.int64)
+    aucs, covariance = clustered(scores[None], positive, of)
+    return Estimate(
+        value=float(aucs[0]),
+        variance=float(covariance[0, 0]),
+        n_positive=int(positive.sum()),
+        n_negative=int((~positive).sum()),
+        n_women=fewest_women(woman, positive),
+        levels=level_factor(scores, positive),
+    )
+
+
+def fewest_women(woman: Ints, positive: Bools) -> int:
+    """Women with positive exams, or with negative ones where these are fewer."""
+    return min(np.unique(woman[positive]).size, np.unique(woman[~positive]).size)
 
 
 def _score_interval(estimate: Estimate) -> tuple[float, float]:

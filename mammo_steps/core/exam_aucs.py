@@ -16,7 +16,7 @@ from mammo_steps.core.auc import (
     delong,
     difference,
 )
-from mammo_steps.core.auc_interval import SCORE, Estimate, interval, level_factor
+from mammo_steps.core.auc_interval import SCORE, Estimate, estimated, fewest_women, interval
 from mammo_steps.core.endpoints import sampled, truths
 from mammo_steps.core.exam_models import READERS, Model, pairs
 from mammo_steps.core.exam_scores import Exams
@@ -141,19 +141,15 @@ class Comparison:
         if value is None:
             return "no reader read exams of both classes"
         mask = self.exams_of(model)
-        women = self.exams.woman[mask]
-        n_women = min(np.unique(women[self.positive[mask] == truth]).size for truth in (True, False))
-        if model == "one_reader":
-            drawn = self.draws(*self.members(model))
-            variance = float(np.nanvar(drawn.mean(axis=0), ddof=1))
-            alone = float(np.nanvar(drawn, axis=1, ddof=1).mean())
-            factor = variance / alone if alone > 0 else 1.0  # the mean of two readers varies less than one
-            return Estimate(value, variance, n_positive, n_negative, "bootstrap", n_women, factor)
-        scores, positive = self.exams.scores[model][mask], self.positive[mask]
-        women = np.unique(women, return_inverse=True)[1].astype(np.int64)
-        variance = float(clustered(scores[None], positive, women)[1][0, 0])
-        factor = level_factor(scores, positive)
-        return Estimate(value, variance, n_positive, n_negative, "delong", n_women, factor)
+        positive, woman = self.positive[mask], self.exams.woman[mask]
+        if model != "one_reader":
+            return estimated(self.exams.scores[model][mask], positive, woman)
+        drawn = self.draws(*self.members(model))
+        variance = float(np.nanvar(drawn.mean(axis=0), ddof=1))
+        alone = float(np.nanvar(drawn, axis=1, ddof=1).mean())
+        factor = variance / alone if alone > 0 else 1.0  # the mean of two readers varies less than one
+        n_women = fewest_women(woman, positive)
+        return Estimate(value, variance, n_positive, n_negative, "bootstrap", n_women, factor)
 
     def _fold_mean(self, model: str, n_positive: int, n_negative: int) -> Estimate | str:
         values = self.fold_aucs(model)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo_steps.core.auc import Bools, Floats, Ints, clustered
-from mammo_steps.core.auc_interval import Estimate, interval, level_factor
+from mammo_steps.core.auc import Bools, Floats, Ints
+from mammo_steps.core.auc_interval import estimated, interval
 
 Words = NDArray[np.str_]
 UNKNOWN = "unknown"
@@ -70,11 +70,7 @@ def subgroup_row(scores: Floats, truth: Truth, group: Group, small: int) -> dict
     }
     if not m or not n:
         return row | {"auc": None, "ci_low": None, "ci_high": None, "ci_method": "not_estimable"}
-    women = np.unique(truth.woman[inside], return_inverse=True)[1].astype(np.int64)
-    aucs, covariance = clustered(own[None], positive, women)
-    n_women = min(np.unique(women[positive]).size, np.unique(women[~positive]).size)
-    factor = level_factor(own, positive)
-    estimate = Estimate(float(aucs[0]), float(covariance[0, 0]), m, n, "delong", n_women, factor)
+    estimate = estimated(own, positive, truth.woman[inside])
     ci = interval(estimate, truth.form)
     return row | {"auc": estimate.value, "ci_low": ci.low, "ci_high": ci.high, "ci_method": ci.method}
 

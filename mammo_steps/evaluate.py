@@ -1,4 +1,5 @@
-"""Evaluate out-of-fold exam scores: AUCs as in the paper's Table 1, tests, ROC curves, where the ROIs lie.
+"""Evaluate out-of-fold exam scores: AUCs as in the paper's Table 1, tests, ROC curves, operating points, calibration,
+triage and subgroups, and where the ROIs lie.
 
 Localisation needs the truth (--lesions, raw image ids, with the key that turns them into pseudonyms); without
 it its table has no rows. Everything else needs exam scores, COAs and the holistic images alone.

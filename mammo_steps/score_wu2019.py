@@ -35,6 +35,8 @@ from mammo_steps.core.wu_weights import WEIGHTS, read_models
 
 log = logging.getLogger("score_wu2019")
 
+_AHEAD = 3  # exams that are read while one is scored; each takes about 150 MB
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -121,9 +123,9 @@ class _Reader:
 def read_ahead(
     exams: Sequence[Exam], reader: _Reader, n_threads: int
 ) -> Iterator[dict[str, Crop] | Unscored]:
-    """Crops of the exams in their order; as many exams as there are threads are in memory beside the current one."""
-    with ThreadPoolExecutor(max(1, n_threads)) as pool:
-        ahead = max(1, n_threads)
+    """Crops of the exams in their order; at most `_AHEAD` are in memory beside the current one."""
+    ahead = min(_AHEAD, max(1, n_threads))
+    with ThreadPoolExecutor(ahead) as pool:
         waiting = [pool.submit(reader.read, exam) for exam in exams[:ahead]]
         for number in range(len(exams)):
             ready = waiting.pop(0).result()

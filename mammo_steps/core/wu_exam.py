@@ -125,7 +125,7 @@ def crops_of(images: Mapping[str, Pixels], mirrored: bool) -> dict[str, Crop]:
             where = find_breast(images[view], points_right(view[0], mirrored))
         except NoBreastError as error:
             raise NoBreastError(f"{view}: {error}") from None
-        pixels = where.cut(images[view])
+        pixels = np.ascontiguousarray(where.cut(images[view]))  # of its own: the image can go
         found[view] = Crop(pixels, where, best_centre(pixels, where, view[2:]))
     return found
 

@@ -11,7 +11,8 @@ import torch
 from mammo_steps.core.wu_crop import VIEWS, best_centre, find_breast, points_right
 from mammo_steps.core.wu_exam import crops_of
 from mammo_steps.core.wu_networks import FourViews, patch_classifier
-from mammo_steps.core.wu_patches import PATCH_PX, PatchGrid, heatmap, strides
+from mammo_steps.core.wu_patch_forward import FastPatches
+from mammo_steps.core.wu_patches import PATCH_PX, PatchGrid, distinct, heatmap, patch_probabilities, strides
 from mammo_steps.core.wu_weights import fill_published, read_weights
 
 
@@ -131,3 +132,60 @@ def test_weights_of_another_network_are_refused() -> None:
         fill_published(FourViews(1), state | {"fc1_cc.bias": torch.full((512,), torch.nan)}, path)
     with pytest.raises(ValueError, match="other things than tensors by name"):
         fill_published(FourViews(1), [1, 2], path)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> torch.nn.Module:
+    torch.manual_seed(1)
+    return patch_classifier().eval()
+
+
+class TestPatches:
+    """The patch classifier in the form that is run, on a crop of which a part is empty."""
+
+    @staticmethod
+    def crop() -> np.ndarray:
+        picture = np.random.default_rng(0).integers(500, 900, (400, 700)).astype(np.uint16)
+        picture[:, 330:] = 0
+        return picture
+
+    def test_patches_of_one_value_are_looked_at_once_and_all_are_told(
+        self, classifier: torch.nn.Module
+    ) -> None:
+        crop = self.crop()
+        grid = PatchGrid.drawn((400, 700), random.Random(0))
+        places, number = distinct(crop, grid)
+        empty = sum(col >= 330 for _, col in grid.places)
+        assert empty > 3 and len(places) == len(grid.places) - empty + 1 and len(number) == len(grid.places)
+        cpu = torch.device("cpu")
+        found = [patch_probabilities(FastPatches(classifier), crop, grid, n, cpu) for n in (1, 4)]
+        np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+        plain = patch_probabilities(classifier, crop, grid, 5, cpu)
+        np.testing.assert_allclose(found[0], plain, atol=1e-6)
+
+    def test_the_number_of_threads_does_not_matter(self, classifier: torch.nn.Module) -> None:
+        grid = PatchGrid([0, 100], [0, 50, 300])
+        found, before = [], torch.get_num_threads()
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            found.append(
+                patch_probabilities(FastPatches(classifier), self.crop(), grid, 2, torch.device("cpu"))
+            )
+            assert torch.get_num_threads() == n
+        torch.set_num_threads(before)
+        np.testing.assert_array_equal(*found)
+
+    def test_reduced_precision_is_near(self, classifier: torch.nn.Module) -> None:
+        patches = torch.randn(2, 1, 256, 256)
+        fast = FastPatches(classifier)
+        exact = fast(patches)
+        with torch.autocast("cpu", torch.bfloat16):
+            near = fast(patches)
+        assert 0 < (near.float() - exact).abs().max() < 0.05
+
+    def test_a_longer_stride_leaves_fewer_patches_that_cover_all(self) -> None:
+        grid = PatchGrid.drawn((1000, 700), random.Random(0), 128)
+        assert grid.rows[-1] == 1000 - PATCH_PX and grid.cols[-1] == 700 - PATCH_PX
+        assert max(np.diff(grid.rows)) <= 128 and len(grid.places) < len(
+            PatchGrid.drawn((1000, 700), random.Random(0)).places
+        )

@@ -128,7 +128,7 @@ def cohort_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(`images`, `labels`) of the cohort, sorted by id."""
     kept = exams[exams["reason"].isna()].rename_axis("exam_id").reset_index()
-    joined = kept[["exam_id", "outcome", "cancer_laterality"]]
+    joined = kept[["exam_id", "outcome", "cancer_laterality", "density", "cancer_type"]]
     images = files[files["reason"].isna()].merge(joined, on="exam_id", validate="many_to_one")
     images["target"] = training_targets(images, settings)
     images = images.sort_values("image_id", ignore_index=True)

@@ -58,6 +58,10 @@ _FOLD = {
     "fold": Column("int16", "cross-validation fold, 0..K-1"),
     "role": Column("string", "train, validation or test in this fold"),
 }
+_KIND = {
+    "density": Column("string?", "BI-RADS density of the breasts, A to D; null = not known"),
+    "cancer_type": Column("string?", "invasive, in_situ or other; null = no cancer or not known"),
+}
 _MARGIN = {"margin": Column("double", "positive minus negative logit; the image's risk score")}
 
 
@@ -140,6 +144,7 @@ TABLES: dict[str, dict[str, Column]] = {
         **_SIDE,
         "shard": Column("string", "shard that holds the image"),
         "outcome": Column("string", "outcome of the exam"),
+        **_KIND,
         "target": Column("int8?", "training target: 1, 0, or null = not trained on"),
         **_SIZE,
         **_HEADER,
@@ -154,6 +159,7 @@ TABLES: dict[str, dict[str, Column]] = {
         **_WHO,
         "outcome": Column("string", "outcome of the exam"),
         "cancer_laterality": Column("string?", "L, R or both; null = no cancer or unknown side"),
+        **_KIND,
         "reader_1_left": Column("double?", "first reader's score of the left breast; null = not read"),
         "reader_1_right": Column("double?", "first reader's score of the right breast"),
         "reader_2_left": Column("double?", "second reader's score of the left breast"),
@@ -176,6 +182,7 @@ TABLES: dict[str, dict[str, Column]] = {
         **_WHO,
         "outcome": Column("string", "outcome of the exam"),
         "cancer_laterality": Column("string?", "L, R or both"),
+        **_KIND,
         "reader_1_left": Column("double?", "first reader's score of the left breast"),
         "reader_1_right": Column("double?", "first reader's score of the right breast"),
         "reader_2_left": Column("double?", "second reader's score of the left breast"),

@@ -1,4 +1,4 @@
-"""What else is known of exams, for subgroups: machine, year, age, kinds of lesion, scores of one view alone."""
+"""What else is known of exams, for subgroups: machine, year, age, density, kinds of cancer, scores of one view."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,11 +20,13 @@ class ExamFacts:
     """One entry per exam, in the order of the exam scores.
 
     groups        by name: the group of each exam
+    cancer_types  "" where there is no cancer, or its type is not known
     lesion_types  malignant lesions' types, joined by `+`; "" where none is known
     of_one_view   view -> holistic exam scores of its images alone (max over breasts of the sum), NaN where none
     """
 
     groups: Mapping[str, Sequence[str]]
+    cancer_types: Sequence[str]
     lesion_types: Sequence[str]
     of_one_view: Mapping[str, Floats]
 
@@ -37,7 +39,7 @@ def read_exam_facts(
     age_band_years: int,
 ) -> ExamFacts:
     """From cohort/images.parquet, holistic/{fold}/images.parquet and known lesions by image_id."""
-    names = ["image_id", "exam_id", "vendor", "exam_year", "age_years"]
+    names = ["image_id", "exam_id", "vendor", "exam_year", "age_years", "density", "cancer_type"]
     rows = read_table(images, "images", names).select(names).to_pylist()
     of_exam = {row["exam_id"]: row for row in sorted(rows, key=lambda row: str(row["image_id"]))}
     own = [of_exam.get(exam_id, {}) for exam_id in exam_ids]
@@ -51,7 +53,9 @@ def read_exam_facts(
             "vendor": [str(row.get("vendor") or UNKNOWN) for row in own],
             "exam_year": [str(row.get("exam_year") or UNKNOWN) for row in own],
             "age_years": age_bands([row.get("age_years") for row in own], age_band_years),
+            "density": [str(row.get("density") or UNKNOWN) for row in own],
         },
+        [str(row.get("cancer_type") or "") for row in own],
         ["+".join(sorted(types[exam_id])) for exam_id in exam_ids],
         view_scores(holistic, exam_ids),
     )

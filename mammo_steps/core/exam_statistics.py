@@ -127,6 +127,7 @@ def _subgroups(
     truth = Truth(comparison.truth >= 0, comparison.positive, exams.woman, comparison.rules.form)
     groups = [group for by, values in facts.groups.items() for group in groups_of(by, values)]
     groups += groups_of_positives("outcome", exams.outcome, comparison.positive)
+    groups += groups_of_positives("cancer_type", facts.cancer_types, comparison.positive)
     groups += groups_of_positives("lesion_type", facts.lesion_types, comparison.positive)
     scored = {name: scores for name, scores in exams.scores.items() if np.isfinite(scores).any()}
     rows = subgroups(scored, truth, groups, settings.small_group)

@@ -41,7 +41,8 @@ def stand_in_labels(files: pd.DataFrame) -> pd.DataFrame:
     with_image = files[files["exam_id"].isin(files.loc[files["reason"].isna(), "exam_id"])]
     women = with_image.groupby("exam_id")["patient_id"].min()
     labels = pd.DataFrame({"label_patient_id": women, "outcome": Outcome.NORMAL.value})
-    labels["cancer_laterality"] = pd.Series(None, index=labels.index, dtype="str")
+    for name in ("cancer_laterality", "density", "cancer_type"):
+        labels[name] = pd.Series(None, index=labels.index, dtype="str")
     return labels.assign(follow_up_months=float("nan"), row=0)
 
 

@@ -20,7 +20,7 @@ def read_dataset_labels(dataset: str, path: Path, windows: Windows) -> list[Exam
 
 def label_frame(labels: Sequence[ExamLabel], pseudonyms: Pseudonyms) -> pd.DataFrame:
     """The labels by hashed exam_id; `row` is the line in the source."""
-    texts = {"outcome": "str", "cancer_laterality": "str"}
+    texts = dict.fromkeys(("outcome", "cancer_laterality", "density", "cancer_type"), "str")
     numbers = dict.fromkeys((*SCORES, "follow_up_months"), "float64")
     frame = pd.DataFrame([vars(label) for label in labels]).astype(texts | numbers)
     frame["exam_id"] = [pseudonyms.exam(label.exam_id) for label in labels]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # the Snakefile reads labels without loading pydicom
 
 CANCERS = (Outcome.SCREEN_DETECTED, Outcome.INTERVAL, Outcome.PRIOR)
 CANCER_SIDES = ("L", "R", "both")
+DENSITIES = ("A", "B", "C", "D")  # BI-RADS: from almost entirely fatty to extremely dense
+CANCER_TYPES = ("invasive", "in_situ", "other")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class ExamLabel:
     follow_up_months    time without cancer that is known after the exam; None = not known
     row                 line of the source, for messages
     undefined           why the outcome is `unknown`; None = the source itself says `unknown`
+    density             of the breasts, one of `DENSITIES`; None = not known. For subgroups alone
+    cancer_type         one of `CANCER_TYPES`; None = no cancer or not known. For subgroups alone
     """
 
     patient_id: str
@@ -71,6 +75,8 @@ class ExamLabel:
     follow_up_months: float | None
     row: int
     undefined: Undefined | None = None
+    density: str | None = None
+    cancer_type: str | None = None
 
 
 def side_of(breasts: Iterable[str]) -> str | None:

@@ -11,6 +11,8 @@ Columns, in any order:
     follow_up_months    optional: months without cancer that are known after the exam; empty = not known
     days_to_diagnosis   optional: days from the exam to the diagnosis of a cancer, in place of `outcome`
     recalled            optional: 1 where this exam led to further work-up, else 0; needed beside the days
+    density             optional: BI-RADS density A, B, C or D, for subgroups; empty = not known
+    cancer_type         optional: invasive, in_situ or other, for subgroups; empty = no cancer or not known
 
 The file is UTF-8 with commas. Ids are text: leading zeros count. Outcomes are taken as given:
 
@@ -33,7 +35,7 @@ A table with any fault is refused as a whole, with the line and the column of ea
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mammo_steps.core.labels import CANCER_SIDES, CANCERS, ExamLabel, Windows
+from mammo_steps.core.labels import CANCER_SIDES, CANCER_TYPES, CANCERS, DENSITIES, ExamLabel, Windows
 from mammo_steps.core.outcomes import outcome_of_cancer
 from mammo_steps.core.terms import Outcome, Undefined
 from mammo_steps.datasets.label_tables import (
@@ -46,12 +48,13 @@ from mammo_steps.datasets.label_tables import (
     code,
     need_ids,
     number,
+    one_of,
     read_rows,
 )
 
 READERS = ("reader_1", "reader_2")
 REQUIRED = ("patient_id", "exam_id", "outcome", "cancer_laterality", *SCORES)
-OPTIONAL = ("follow_up_months", "days_to_diagnosis", "recalled")
+OPTIONAL = ("follow_up_months", "days_to_diagnosis", "recalled", "density", "cancer_type")
 
 
 def lines_before_another_exam(rows: Sequence[Row]) -> set[int]:
@@ -130,6 +133,18 @@ def _cancer_laterality(row: Row, outcome: Outcome | None, faults: Faults) -> str
     return side if outcome in CANCERS and side else None
 
 
+def density_of(row: Row, faults: Faults) -> str | None:
+    return one_of(row, "density", {letter.lower(): letter for letter in DENSITIES}, faults)
+
+
+def cancer_type_of(row: Row, outcome: Outcome | None, faults: Faults) -> str | None:
+    kind = one_of(row, "cancer_type", {word: word for word in CANCER_TYPES}, faults)
+    if kind and row["outcome"] and outcome is not None and outcome not in CANCERS:
+        found = f"{kind} with outcome {outcome}"
+        faults.add(row.line, "cancer_type", found, f"nothing: only {', '.join(CANCERS)} have a type")
+    return kind if outcome in CANCERS else None
+
+
 def _label(row: Row, windows: Windows, faults: Faults, screened_again: bool) -> ExamLabel:
     """One row as a label; its faults are added to `faults`."""
     need_ids(row, ("patient_id", "exam_id"), faults)
@@ -142,6 +157,8 @@ def _label(row: Row, windows: Windows, faults: Faults, screened_again: bool) -> 
         follow_up_months=follow_up(row, faults),
         row=row.line,
         undefined=undefined,
+        density=density_of(row, faults),
+        cancer_type=cancer_type_of(row, outcome, faults),
         **_scores(row, faults),
     )
 

@@ -10,6 +10,8 @@ Columns, in any order:
     follow_up_months    optional: months without cancer that are known after the exam, the same for both breasts
     days_to_diagnosis, recalled
                         optional, in place of `outcome`, as in `own_archive`; `recalled` is about the exam
+    density             optional, as in `own_archive`, about the exam
+    cancer_type         optional, as in `own_archive`, of this breast; of two the exam has the first of that list
 
 The file is UTF-8 with commas. Ids are text: leading zeros count. The words mean what they mean in `own_archive`.
 An exam is what its breasts are, see `breast_outcomes`: the worse outcome counts, a cancer's side is that of the
@@ -24,7 +26,7 @@ at a table alone: `python -m mammo_steps.datasets.check_labels --dataset own_arc
 from collections.abc import Sequence
 from pathlib import Path
 
-from mammo_steps.core.labels import ExamLabel, Windows
+from mammo_steps.core.labels import CANCER_TYPES, ExamLabel, Windows
 from mammo_steps.core.terms import Outcome
 from mammo_steps.datasets.breast_outcomes import BreastOutcome, exam_outcome
 from mammo_steps.datasets.label_tables import (
@@ -42,6 +44,8 @@ from mammo_steps.datasets.own_archive import (
     OPTIONAL,
     READERS,
     add_undated,
+    cancer_type_of,
+    density_of,
     follow_up,
     lines_before_another_exam,
     outcome_of_row,
@@ -73,7 +77,7 @@ def _check_breasts(rows: Sequence[Row], faults: Faults) -> None:
         if len({bool(row[reader]) for row in rows}) == 2:
             wanted = "both breasts where this reader read the exam, neither where not"
             faults.add(rows[-1].line, reader, f"one of two breasts (from line {rows[0].line})", wanted)
-    for column in ("patient_id", "follow_up_months", "recalled"):
+    for column in ("patient_id", "follow_up_months", "recalled", "density"):
         agreed(rows, column, faults)
 
 
@@ -91,6 +95,8 @@ def _label(rows: Sequence[Row], windows: Windows, faults: Faults, again: set[int
     for row in rows:
         for reader in READERS:
             scores[f"{reader}_{SIDES.get(row['laterality'], 'left')}"] = number(row, reader, faults)
+    types = {cancer_type_of(row, breast.outcome, faults) for row, breast in zip(rows, breasts, strict=True)}
+    densities = [density_of(row, faults) for row in rows]
     outcome, side, undefined = exam_outcome(breasts)
     return ExamLabel(
         patient_id=rows[0]["patient_id"],
@@ -100,7 +106,12 @@ def _label(rows: Sequence[Row], windows: Windows, faults: Faults, again: set[int
         follow_up_months=next((known for known in months if known is not None), None),
         row=rows[0].line,
         undefined=undefined,
-        **scores,
+        density=next((known for known in densities if known), None),
+        cancer_type=next((kind for kind in CANCER_TYPES if kind in types), None) if side else None,
+        reader_1_left=scores["reader_1_left"],
+        reader_1_right=scores["reader_1_right"],
+        reader_2_left=scores["reader_2_left"],
+        reader_2_right=scores["reader_2_right"],
     )
 
 

@@ -130,6 +130,19 @@ def test_facts_come_in_the_order_of_the_exams_and_unknown_is_a_group(tmp_path):
     assert read_exam_facts(images, [], ["e003"], lesions, 5).lesion_types == ["mass"]
 
 
+def test_density_and_kind_of_cancer_make_groups(tmp_path):
+    exams = exam_rows(16)
+    write_study(tmp_path, exams)
+    rows = read_table(tmp_path / "images.parquet", "images").to_pylist()
+    cancer = next(exam["exam_id"] for exam in exams if exam["outcome"] == "screen_detected")
+    for row in rows:
+        row |= {"density": "C", "cancer_type": "in_situ" if row["exam_id"] == cancer else None}
+    write_rows(tmp_path / "more.parquet", "images", rows)
+    facts = read_exam_facts(tmp_path / "more.parquet", [], [cancer, "e003", "none"], {}, 5)
+    assert facts.groups["density"] == ["C", "C", "unknown"]
+    assert facts.cancer_types == ["in_situ", "", ""]
+
+
 def read_image_of(images, exam_id):
     table = read_table(images, "images", ["image_id", "exam_id"]).to_pylist()
     return next(row["image_id"] for row in table if row["exam_id"] == exam_id)

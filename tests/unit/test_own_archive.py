@@ -226,3 +226,15 @@ def test_days_in_some_exams_of_a_woman_only_are_a_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", ["1_5", "\u0661", "\uff11", "0x1", "inf", "nan"])
 def test_a_score_is_a_number_as_a_person_writes_it(tmp_path: Path, number: str) -> None:
     assert "reader_1_left: found no number" in refused(table(tmp_path, f"p,e,normal,,{number},1,,"))
+
+
+def test_density_and_kind_of_cancer_are_optional_words(tmp_path: Path) -> None:
+    header = f"{HEADER},density,cancer_type"
+    lines = ["p,e1,screen_detected,L,,,,,b,in_situ", "p,e2,normal,,,,,,D,", "p,e3,interval,,,,,,,"]
+    labels = read_labels(table(tmp_path, *lines, header=header), WINDOWS)
+    assert [(x.density, x.cancer_type) for x in labels] == [("B", "in_situ"), ("D", None), (None, None)]
+    wrong = ["p,e1,normal,,,,,,5,", "p,e2,benign,,,,,,,invasive", "p,e3,interval,,,,,,,DCIS"]
+    message = refused(table(tmp_path, *wrong, header=header))
+    assert "line 2, density: found another word, wanted a, b, c, d, or nothing" in message
+    assert "line 3, cancer_type: found invasive with outcome benign" in message
+    assert "line 4, cancer_type: found another word, wanted invasive, in_situ, other" in message

@@ -120,3 +120,20 @@ def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
     path.write_text(breasts, encoding="utf-8")
     [label] = read_labels(path, WINDOWS)
     assert (label.outcome, label.cancer_laterality) == (Outcome.SCREEN_DETECTED, "L")
+
+
+def test_an_exams_cancer_is_of_the_worse_kind_of_its_breasts(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    lines = [
+        "p,e,L,screen_detected,,,C,in_situ",
+        "p,e,R,screen_detected,,,,invasive",
+        "p,f,L,normal,,,A,",
+        "p,f,R,normal,,,B,",
+    ]
+    header = "patient_id,exam_id,laterality,outcome,reader_1,reader_2,density,cancer_type"
+    path.write_text("\n".join([header, *lines[:2]]) + "\n")
+    [label] = read_labels(path, WINDOWS)
+    assert (label.density, label.cancer_type) == ("C", "invasive")
+    path.write_text("\n".join([header, *lines]) + "\n")
+    with pytest.raises(ValueError, match="line 5, density: found something else than line 4"):
+        read_labels(path, WINDOWS)

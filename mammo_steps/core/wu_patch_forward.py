@@ -6,6 +6,7 @@ a block's maps lie in one buffer that layers write their own into, so that nothi
 through at once, so that they stay in the cache. Equal to the network itself up to rounding (1e-6 in the logits).
 """
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -110,13 +111,14 @@ class FastPatches:
         return pooled.permute(0, 2, 3, 1) @ block.transition
 
     def _buffer(self, name: str, shape: tuple[int, ...], device: torch.device) -> Tensor:
-        """Memory of this thread's own, used again by every pass."""
+        """Memory of this thread's own, used again by every layer and every pass."""
         if not hasattr(self._own, "buffers"):
             self._own.buffers = {}
-        buffers: dict[tuple[str, tuple[int, ...]], Tensor] = self._own.buffers
-        if (name, shape) not in buffers:
-            buffers[name, shape] = torch.empty(shape, device=device)
-        return buffers[name, shape]
+        buffers: dict[str, Tensor] = self._own.buffers
+        wanted = math.prod(shape)
+        if name not in buffers or len(buffers[name]) < wanted:
+            buffers[name] = torch.empty(wanted, device=device)
+        return buffers[name][:wanted].view(shape)
 
 
 def _pooled(maps: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ rule crop_rois:
         settings=settings("crop_rois"),
     shell:
         """
-        {PYTHON:q} -m mammo_steps.crop_rois \
+        {PYTHON} -m mammo_steps.crop_rois \
             --coas {input.coas:q} --images {input.cohort:q} \
             --shard-images {input.images:q} --tiles {input.tiles:q} \
             --settings {params.settings:q} --rois {output.rois:q} &>{log:q}
@@ -86,7 +86,7 @@ rule score_attention:
         fold=fold_number,
     shell:
         """
-        {PYTHON:q} -m mammo_steps.score_attention \
+        {PYTHON} -m mammo_steps.score_attention \
             --images {input.images:q} --roles {input.roles:q} --coas {input.coas:q} --rois {params.rois:q} \
             --model {input.model:q} --fold {params.fold} \
             --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
@@ -111,6 +111,7 @@ rule score_exams:
         scores=f"{R}/scores/exams.parquet",
     log:
         log_of("score_exams"),
+    localrule: True
     params:
         code=code("score_exams"),
         settings=settings("score_exams"),
@@ -118,7 +119,7 @@ rule score_exams:
         wu2019=f"--wu2019 '{R}/wu2019'" if WU_WEIGHTS else "",
     shell:
         """
-        {PYTHON:q} -m mammo_steps.score_exams \
+        {PYTHON} -m mammo_steps.score_exams \
             --exams {input.exams:q} --images {input.images:q} \
             --holistic {input.holistic:q} --attention {input.attention:q} \
             {params.wu2019} --wu2019-adapted {input.adapted:q} \

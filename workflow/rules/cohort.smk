@@ -9,14 +9,15 @@ if DEMO:
             lesions=f"{R}/demo/lesions.csv",
         log:
             log_of("make_demo_cohort"),
-        threads: workflow.cores or 1
+        localrule: True
+        threads: 8
         params:
             code=code("make_demo_cohort"),
             settings=settings("make_demo_cohort"),
             seed=config["seed"],
         shell:
             """
-            {PYTHON:q} -m mammo_steps.make_demo_cohort \
+            {PYTHON} -m mammo_steps.make_demo_cohort \
                 --settings {params.settings:q} --seed {params.seed} --workers {threads} \
                 --archive {output.archive:q} --labels {output.labels:q} --lesions {output.lesions:q} \
                 &>{log:q}
@@ -38,6 +39,7 @@ rule list_images:
         flow=f"{R}/cohort/flow.json",
     log:
         log_of("list_images"),
+    localrule: True
     params:
         code=code("list_images", f"datasets.{config['dataset']}"),
         settings=settings("list_images"),
@@ -47,7 +49,7 @@ rule list_images:
         key=KEY,
     shell:
         """
-        {PYTHON:q} -m mammo_steps.list_images \
+        {PYTHON} -m mammo_steps.list_images \
             --indexes {input.indexes:q} --shards {params.shards:q} \
             --labels {input.labels:q} --dataset {params.dataset} {params.key} --settings {params.settings:q} \
             --windows {params.windows:q} --images {output.images:q} --labels-out {output.labels:q} \
@@ -64,13 +66,14 @@ rule split_folds:
         roles=f"{R}/cohort/roles.parquet",
     log:
         log_of("split_folds"),
+    localrule: True
     params:
         code=code("split_folds"),
         settings=settings("split_folds"),
         seed=config["seed"],
     shell:
         """
-        {PYTHON:q} -m mammo_steps.split_folds \
+        {PYTHON} -m mammo_steps.split_folds \
             --images {input.images:q} --labels {input.labels:q} \
             --settings {params.settings:q} --seed {params.seed} \
             --exams {output.exams:q} --roles {output.roles:q} &>{log:q}
@@ -86,13 +89,14 @@ if config["lesions"] == "from_dataset":
             lesions=LESIONS,
         log:
             log_of("list_lesions"),
+        localrule: True
         params:
             code=code("list_lesions", f"datasets.{config['dataset']}"),
             dataset=config["dataset"],
             archive=str(next(iter(INTAKES.values())).archive),
         shell:
             """
-            {PYTHON:q} -m mammo_steps.list_lesions \
+            {PYTHON} -m mammo_steps.list_lesions \
                 --dataset {params.dataset} --labels {input.labels:q} --archive {params.archive:q} \
                 --lesions {output.lesions:q} &>{log:q}
             """

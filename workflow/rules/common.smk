@@ -38,7 +38,8 @@ except StudyError as error:
     stop(error)
 fill_in_paths(config, REPO)
 
-PYTHON = sys.executable
+# runs the steps, ready for the shell: the interpreter that runs Snakemake, or a container's
+PYTHON = shlex.join(shlex.split(config["job"]["python"] or shlex.quote(sys.executable)))
 try:
     study = study_of(config, REPO)
     if workflow.is_main_process:
@@ -69,9 +70,14 @@ WU_WEIGHT_FILES = [weights["path"] for weights in (WU_WEIGHTS or {}).values()]
 OUTSIDE = config["outside_models"]["tables"]
 DEMO = config["make_demo_cohort"] is not None
 GPUS = 0 if config["compute"]["device"] == "cpu" else 1
+# the machine was looked at; when that was, and what was found, reruns nothing
+CPU_NODE = ancient(f"{R}/nodes/cpu.json")
+TRAINING_NODE = ancient(f"{R}/nodes/{'gpu' if GPUS else 'cpu'}.json")
 TRAINING_GPUS = GPUS * config["job"]["gpus"]
 COMPUTE = json.dumps(config["compute"])
-JOB = json.dumps(config["job"])  # no param: changes no result
+JOB = json.dumps(
+    {key: value for key, value in config["job"].items() if key != "python"}
+)  # no param: changes no result
 TORCH_THREADS = config["compute"]["torch_threads"]
 INPUT_CUT = {
     "side_px": config["train_holistic"]["fit"]["input_px"],
@@ -92,6 +98,7 @@ wildcard_constraints:
     shard=r"[a-z0-9_]+-\d{3,4}",
     fold=r"fold\d+(_seed\d+)?",
     chunk=r"\d+",
+    kind="cpu|gpu",
 
 
 def settings(section):
@@ -118,10 +125,9 @@ def python_on(wildcards, resources):
 
     (A param made from resources is no reason to run a rule again.)
     """
-    python = shlex.quote(PYTHON)
     if resources.gpu <= 1:
-        return f"{python} -m"
-    return f"{python} -m torch.distributed.run --standalone --nproc-per-node {resources.gpu} -m"
+        return f"{PYTHON} -m"
+    return f"{PYTHON} -m torch.distributed.run --standalone --nproc-per-node {resources.gpu} -m"
 
 
 def fold_number(wildcards):

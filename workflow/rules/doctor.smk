@@ -40,7 +40,7 @@ rule doctor:
         seed=config["seed"],
     shell:
         """
-        {PYTHON:q} -m mammo_steps.doctor \
+        {PYTHON} -m mammo_steps.doctor \
             --indexes {input.indexes:q} --lists {input.lists:q} --archives {params.archives:q} \
             --dataset {params.dataset} {params.labels} {params.key} --windows {params.windows:q} \
             --settings {params.settings:q} --seed {params.seed} --workers {threads} \

@@ -7,6 +7,7 @@ HOLISTIC_SHARDS = expand(
 
 rule train_holistic:
     input:
+        node=TRAINING_NODE,
         images=f"{R}/cohort/images.parquet",
         roles=f"{R}/cohort/roles.parquet",
         shards=HOLISTIC_SHARDS,
@@ -66,7 +67,7 @@ rule locate_coa:
         roi=COA_ROI,
     shell:
         """
-        {PYTHON:q} -m mammo_steps.locate_coa {params.baseline} {params.roi} \
+        {PYTHON} -m mammo_steps.locate_coa {params.baseline} {params.roi} \
             --images {input.images:q} --roles {input.roles:q} --shards {params.shards:q} \
             --model {input.model:q} --fold {params.fold} --seed {params.seed} \
             --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \

@@ -3,6 +3,7 @@
 
 rule read_headers:
     input:
+        node=CPU_NODE,
         # a folder of DICOM files is no input: its time stamp says nothing; a demo archive is made by a rule
         demo=f"{R}/demo/archive" if DEMO else [],
         metadata=METADATA,
@@ -20,7 +21,7 @@ rule read_headers:
         metadata=f"--metadata '{METADATA[0]}'" if METADATA else "",
     shell:
         """
-        {PYTHON:q} -m mammo_steps.read_headers \
+        {PYTHON} -m mammo_steps.read_headers \
             --intake {wildcards.intake} --archive {params.archive:q} \
             --chunk {wildcards.chunk} --n-chunks {params.n_chunks} --dataset {params.dataset} \
             {params.metadata} --workers {threads} --settings {params.settings:q} --headers {output.headers:q} &>{log:q}
@@ -39,13 +40,14 @@ rule index_archive:
         lists=directory(f"{P}/intakes/{{intake}}/shards"),
     log:
         log_of("index_archive", "intake"),
+    localrule: True
     params:
         code=code("index_archive"),
         n_shards=lambda wildcards: INTAKES[wildcards.intake].n_shards,
         key=KEY,
     shell:
         """
-        {PYTHON:q} -m mammo_steps.index_archive \
+        {PYTHON} -m mammo_steps.index_archive \
             --intake {wildcards.intake} --headers {input.headers:q} {params.key} \
             --index {output.index:q} --n-shards {params.n_shards} --lists {output.lists:q} &>{log:q}
         """
@@ -75,7 +77,7 @@ rule make_shards:
         dataset=config["dataset"],
     shell:
         """
-        {PYTHON:q} -m mammo_steps.make_shards \
+        {PYTHON} -m mammo_steps.make_shards \
             --archive {params.archive:q} --list {input.lists:q}/{wildcards.shard}.csv \
             --dataset {params.dataset} --settings {params.settings:q} --workers {threads} \
             --holistic {output.holistic:q} --tiles {output.tiles:q} --images {output.images:q} &>{log:q}

@@ -4,6 +4,7 @@
 
 rule score_wu2019:
     input:
+        node=TRAINING_NODE,
         cohort=f"{R}/cohort/images.parquet",
         images=f"{SHARD_ROOT}/shards/{{shard}}/images.parquet",
         tiles=f"{SHARD_ROOT}/shards/{{shard}}/tiles.parquet",
@@ -23,7 +24,7 @@ rule score_wu2019:
         compute=COMPUTE,
     shell:
         """
-        {PYTHON:q} -m mammo_steps.score_wu2019 \
+        {PYTHON} -m mammo_steps.score_wu2019 \
             --images {input.cohort:q} --shard-images {input.images:q} --tiles {input.tiles:q} \
             --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
             --exams {output.exams:q} --patches {output.patches:q} &>{log:q}
@@ -49,7 +50,7 @@ rule adapt_wu2019:
         fold=fold_number,
     shell:
         """
-        {PYTHON:q} -m mammo_steps.adapt_wu2019 \
+        {PYTHON} -m mammo_steps.adapt_wu2019 \
             --images {input.images:q} --roles {input.roles:q} --scores {params.scores:q} \
             --fold {params.fold} --seed {params.seed} --settings {params.settings:q} \
             --model {output.model:q} --record {output.run:q} --exams {output.exams:q} &>{log:q}
@@ -66,13 +67,14 @@ rule outside_models:
         scores=f"{R}/scores/outside.parquet",
     log:
         log_of("outside_models"),
+    localrule: True
     params:
         code=code("outside_models"),
         settings=settings("outside_models"),
         key=KEY,
     shell:
         """
-        {PYTHON:q} -m mammo_steps.outside_models \
+        {PYTHON} -m mammo_steps.outside_models \
             --exams {input.exams:q} --images {input.images:q} {params.key} \
             --settings {params.settings:q} --scores {output.scores:q} &>{log:q}
         """

@@ -44,7 +44,7 @@ rule evaluate:
         seed=config["seed"],
     shell:
         """
-        {PYTHON:q} -m mammo_steps.evaluate \
+        {PYTHON} -m mammo_steps.evaluate \
             --scores {input.scores:q} {params.outside} \
             --images {input.images:q} --shards {params.shards:q} \
             --coas {input.coas:q} --untrained-coas {input.untrained:q} {params.lesions} \
@@ -76,7 +76,7 @@ rule explain_exams:
         shards=f"{SHARD_ROOT}/shards",
     shell:
         """
-        {PYTHON:q} -m mammo_steps.explain_exams \
+        {PYTHON} -m mammo_steps.explain_exams \
             --scores {input.scores:q} --images {input.images:q} \
             --results {params.results:q} --shards {params.shards:q} \
             --top-fraction {params.top_fraction} --settings {params.settings:q} \
@@ -97,11 +97,12 @@ rule draw_figures:
         figures=directory(f"{R}/report/figures"),
     log:
         log_of("draw_figures"),
+    localrule: True
     params:
         code=code("draw_figures"),
     shell:
         """
-        {PYTHON:q} -m mammo_steps.draw_figures \
+        {PYTHON} -m mammo_steps.draw_figures \
             --scores {input.scores:q} --auc {input.auc:q} --evaluation {input.evaluation:q} \
             --localisation {input.localisation:q} --maps {input.maps:q} \
             --holistic-histories {input.holistic:q} --attention-histories {input.attention:q} \
@@ -126,6 +127,7 @@ rule report:
         report=f"{R}/report/report.html",
     log:
         log_of("report"),
+    localrule: True
     params:
         code=code("report"),
         settings=json.dumps(
@@ -133,7 +135,7 @@ rule report:
         ),
     shell:
         """
-        {PYTHON:q} -m mammo_steps.report \
+        {PYTHON} -m mammo_steps.report \
             --flow {input.flow:q} --auc {input.auc:q} --evaluation {input.evaluation:q} \
             --localisation {input.localisation:q} --crop-audit {input.audit:q} \
             --figures {input.figures:q} --runs {input.runs:q} \

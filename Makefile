@@ -26,10 +26,14 @@ lint: $(READY) ## ruff, mypy --strict, snakefmt
 	$(RUN) snakefmt --check workflow
 
 test: lint ## lint, types, unit, golden and workflow tests (under 12 minutes)
-	$(RUN) python -m pytest -m "not long"
+	$(RUN) python -m pytest -m "not long and not slurm"
 
 test-long: $(READY) ## what takes long: shuffled labels, the demo twice, growing cohorts
 	$(RUN) python -m pytest -m long
+
+test-slurm: $(READY) ## the workflow on a SLURM of its own, with what goes wrong in a queue (Debian's packages and root are wanted)
+	tests/slurm/install
+	$(RUN) python -m pytest -m slurm tests/slurm
 
 bench-%: $(READY) ## bench-demo, -tiles, -ingest, -headers, -train, -precision, -coverage, -evaluate: print a table and write bench/<name>.json
 	$(RUN) python bench/$*.py
@@ -38,4 +42,4 @@ lock: ## resolve pyproject.toml into requirements.lock (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--custom-compile-command "make lock" --group dev pyproject.toml -o requirements.lock
 
-.PHONY: help env demo lint test test-long lock
+.PHONY: help env demo lint test test-long test-slurm lock

@@ -16,6 +16,7 @@ from mammo_steps.core.auc import Bools, Floats, Ints
 from mammo_steps.core.shares import wilson
 
 KINDS = ("logistic", "isotonic")
+_LEAST = 1e-9  # no probability is closer to 0 or 1, where a score beyond all that were fitted would put it
 # bins of the reliability table, as shares of exams from the lowest probability: finer where the cancers are
 BIN_EDGES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)
 
@@ -70,12 +71,12 @@ class Calibrator:
     n_negative: int
 
     def probabilities(self, scores: Floats, kind: str) -> Floats:
-        """(n,) at the prevalence of the exams it was fitted to."""
+        """(n,) at the prevalence of the exams it was fitted to; never 0 or 1."""
         if kind not in KINDS:
             raise ValueError(f"kind is {kind!r}, wanted one of {KINDS}")
         if kind == "isotonic":
             return np.interp(scores, self.scores, self.levels)
-        return np.asarray(expit(self.slope * scores + self.intercept))
+        return np.asarray(expit(self.slope * scores + self.intercept).clip(_LEAST, 1 - _LEAST))
 
 
 def calibrator(scores: Floats, positive: Bools) -> Calibrator:

@@ -96,3 +96,16 @@ def test_constant_scores_give_the_share_and_one_class_is_refused():
         calibrator(np.zeros(2), np.ones(2, bool))
     with pytest.raises(ValueError, match="kind is 'beta'"):
         one.probabilities(np.zeros(1), "beta")
+
+
+def test_scores_beyond_all_that_were_fitted_keep_their_probabilities_off_0_and_1():
+    scores, positive = drawn(300)
+    scores[:3], fold = (
+        [-1e6, 1e6, -1e6],
+        np.arange(300) % 3,
+    )  # one fold each; the others know nothing of such scores
+    scores[0::3] *= 1000
+    found, _ = cross_fitted(scores, positive, fold)
+    for p in found.values():
+        assert p.min() > 0 and p.max() < 1
+        assert np.isfinite(list(agreement(p, positive).values())).all()

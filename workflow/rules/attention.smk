@@ -11,6 +11,8 @@ rule crop_rois:
         rois=f"{R}/attention/{{fold}}/rois/{{shard}}.parquet",
     log:
         log_of("crop_rois", "fold", "shard"),
+    group:
+        "rois_{fold}"
     params:
         code=code("crop_rois"),
         settings=settings("crop_rois"),

@@ -1,4 +1,4 @@
-"""Look at a machine that jobs run on, before anything costly does: is all there that the study wants?
+"""Look at a machine that jobs run on: is all there that the study wants?
 
 One short job for each kind of machine, CPU and GPU. It ends with an error where a study would come to grief hours
 later: a folder that this machine does not see, a package that is missing, a GPU that was given to the job and that

@@ -1,5 +1,7 @@
 """What a step computes on: device, threads, precision."""
 
+import os
+import platform
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -58,7 +60,17 @@ class Compute:
         return self.compile == "always" or (self.compile == "auto" and self.torch_device.type == "cuda")
 
     def prepare(self) -> None:
-        """Set torch up for this, and for the same answer every time; once per process."""
+        """Set torch up for this, and for the same answer every time; once per process.
+
+        RuntimeError if the process was given a GPU that torch cannot use: `auto` would take weeks on the CPU instead.
+        """
+        given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        if self.device == "auto" and given not in ("", "-1", "NoDevFiles") and not torch.cuda.is_available():
+            raise RuntimeError(
+                f"{platform.node()}: the job was given a GPU (CUDA_VISIBLE_DEVICES={given}) and torch sees none. It is "
+                f"built for CUDA {torch.version.cuda}: see that the driver is new enough. compute.device: cpu computes "
+                "on the CPU"
+            )
         torch.set_num_threads(self.torch_threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
         # (else every new tensor is filled before it is written: time and bandwidth for nothing)

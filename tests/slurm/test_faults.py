@@ -63,7 +63,7 @@ def test_a_cancelled_training_goes_on(cluster: Cluster, study: Path, undisturbed
 
 
 def test_a_training_that_hangs_until_its_time_is_up(cluster: Cluster, study: Path, undisturbed: Path) -> None:
-    run = snakemake(study, AUC, "--set-resources", "train_holistic:runtime=1", "--")
+    run = snakemake(study, AUC, "--set-resources", "train_holistic:runtime=1")
     number = training(study)
     fold = "fold0" if "fold0" in jobs()[number] else "fold1"
     stopped = process_of(f"train_holistic/{fold}")

@@ -24,3 +24,17 @@ def test_auto_takes_what_the_cpu_computes_in() -> None:
 
 def test_auto_compiles_on_cuda_alone() -> None:
     assert not replace(CPU, compile="auto").compiles and replace(CPU, compile="always").compiles
+
+
+def test_a_gpu_that_was_given_and_cannot_be_used_stops_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    with pytest.raises(RuntimeError, match="CUDA_VISIBLE_DEVICES=1"):
+        replace(CPU, device="auto").prepare()
+
+
+@pytest.mark.parametrize("given", ["", "-1"])
+def test_hidden_gpus_are_no_fault(monkeypatch: pytest.MonkeyPatch, given: str, one_thread: None) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    replace(CPU, device="auto").prepare()

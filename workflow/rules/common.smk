@@ -70,9 +70,6 @@ WU_WEIGHT_FILES = [weights["path"] for weights in (WU_WEIGHTS or {}).values()]
 OUTSIDE = config["outside_models"]["tables"]
 DEMO = config["make_demo_cohort"] is not None
 GPUS = 0 if config["compute"]["device"] == "cpu" else 1
-# the machine was looked at; when that was, and what was found, reruns nothing
-CPU_NODE = ancient(f"{R}/nodes/cpu.json")
-TRAINING_NODE = ancient(f"{R}/nodes/{'gpu' if GPUS else 'cpu'}.json")
 TRAINING_GPUS = GPUS * config["job"]["gpus"]
 COMPUTE = json.dumps(config["compute"])
 JOB = json.dumps(

@@ -7,7 +7,6 @@ HOLISTIC_SHARDS = expand(
 
 rule train_holistic:
     input:
-        node=TRAINING_NODE,
         images=f"{R}/cohort/images.parquet",
         roles=f"{R}/cohort/roles.parquet",
         shards=HOLISTIC_SHARDS,

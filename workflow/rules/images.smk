@@ -3,7 +3,6 @@
 
 rule read_headers:
     input:
-        node=CPU_NODE,
         # a folder of DICOM files is no input: its time stamp says nothing; a demo archive is made by a rule
         demo=f"{R}/demo/archive" if DEMO else [],
         metadata=METADATA,

@@ -1,6 +1,15 @@
-# Before anything costly, one short job for each kind of machine: does it see the folders, the packages, a GPU?
+# One short job for each kind of machine, first in the queue: does it see the folders, the packages, a GPU?
+# `snakemake --profile slurm check_nodes` asks before anything else is submitted.
+# (No step waits for the answer as an input: all would run again when the question changes. Snakemake's ancient() is no
+# way out, since what lies below an ancient file is not planned in a run in which that file is made again.)
 
-NODE_KINDS = ["cpu", "gpu"] if GPUS else ["cpu"]
+NODE_FACTS = expand(f"{R}/nodes/{{kind}}.json", kind=["cpu", "gpu"] if GPUS else "cpu")
+
+
+rule check_nodes:
+    input:
+        NODE_FACTS,
+    localrule: True
 
 
 rule check_node:
@@ -8,6 +17,7 @@ rule check_node:
         facts=f"{R}/nodes/{{kind}}.json",
     log:
         log_of("check_node", "kind"),
+    priority: 1000
     resources:
         gpu=lambda wildcards: int(wildcards.kind == "gpu"),
         mem_mb=2000,

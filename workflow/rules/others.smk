@@ -4,7 +4,6 @@
 
 rule score_wu2019:
     input:
-        node=TRAINING_NODE,
         cohort=f"{R}/cohort/images.parquet",
         images=f"{SHARD_ROOT}/shards/{{shard}}/images.parquet",
         tiles=f"{SHARD_ROOT}/shards/{{shard}}/tiles.parquet",

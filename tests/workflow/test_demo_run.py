@@ -5,18 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from running import planned, snakemake
+from running import snakemake
 
 MODELS = ["holistic", "attention", "ensemble", "wu2019", "wu2019_adapted"]
 MODELS += ["reader_1", "reader_2", "one_reader", "two_readers"]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    result = snakemake(folder, "all")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return folder
 
 
 @pytest.fixture
@@ -65,52 +57,6 @@ def test_no_raw_id_is_below_results_but_in_the_demo_archives_own_tables(results:
             content = path.read_bytes()
             assert not any(value in content for value in raw), path
             assert b"SYNTHETIC^DEMO" not in content, path
-
-
-def test_a_second_run_does_nothing(run: Path) -> None:
-    assert planned(snakemake(run, "all", "-n")) == {}
-
-
-def test_a_new_learning_rate_of_the_attention_model_reruns_nothing_before_it(
-    run: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "rate.yaml").write_text("train_attention: {fit: {learning_rate: 0.002}}")
-    result = snakemake(
-        run,
-        "all",
-        "-n",
-        configs=("config/demo.yaml", "tests/workflow/tiny.yaml", str(tmp_path / "rate.yaml")),
-    )
-    jobs = planned(result)
-    assert jobs["train_attention"] == 3 and jobs["score_attention"] == 3
-    assert not {"make_shards", "train_holistic", "locate_coa", "crop_rois"} & set(jobs)
-    assert "Params have changed since last execution" in result.stdout
-
-
-def test_one_fold_can_be_rerun_alone(run: Path) -> None:
-    target = "results/demo/holistic/fold2/model.safetensors"
-    jobs = planned(snakemake(run, target, "-R", "train_holistic", "-n"))
-    assert jobs == {"train_holistic": 1}
-
-
-def test_a_touched_input_of_the_same_content_reruns_nothing(run: Path) -> None:
-    (run / "results/demo/cohort/roles.parquet").touch()
-    assert planned(snakemake(run, "all", "-n")) == {}
-
-
-def test_another_study_uses_the_shards_of_the_first(run: Path, tmp_path: Path) -> None:
-    (tmp_path / "second.yaml").write_text(
-        "study: second\nshards_from: results/demo\nmake_demo_cohort: null\nsplit_folds: {folds: 2}\n"
-    )
-    jobs = planned(
-        snakemake(
-            run,
-            "all",
-            "-n",
-            configs=("config/demo.yaml", "tests/workflow/tiny.yaml", str(tmp_path / "second.yaml")),
-        )
-    )
-    assert not {"read_headers", "index_archive", "make_shards"} & set(jobs) and jobs["train_holistic"] == 2
 
 
 def test_the_same_seed_gives_the_same_tables_to_the_byte(run: Path, tmp_path: Path) -> None:

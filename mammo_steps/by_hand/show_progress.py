@@ -17,13 +17,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from mammo_steps.core.processes import leader_of
-from mammo_steps.core.run_log import DONE, RunLog, last_run, run_logs
+from mammo_steps.core.run_log import DONE, RunLog, head_of, last_run, run_logs
 from mammo_steps.core.slurm_queue import QueuedJob, SlurmError, has_slurm, queued
 from mammo_steps.core.stages import Running, Stage, stages_of
 
 _MOST = 8  # running or failed jobs that are named of a stage
 _MOST_LOGS = 20  # of earlier runs, in search of one that still runs
-_HEAD = 8192  # bytes of a log that hold who began it
 _SILENT_S = 600  # a training writes a line every half minute
 
 
@@ -32,7 +31,7 @@ def runs_to_show(folder: Path) -> list[RunLog]:
     last = last_run(folder)
     found = [last] if last else []
     for path in run_logs(folder)[:_MOST_LOGS]:
-        run = RunLog(path).read(_HEAD)
+        run = head_of(path)
         if (last is None or path != last.path) and leader_of(run, folder):
             found.append(run.read())
     return [run for run in found if not run.is_ended] or found[:1]

@@ -26,9 +26,10 @@ class Process:
     def is_snakemake(self) -> bool:
         """A Snakemake that leads a run, not one that Snakemake itself started for a job."""
         program, *rest = self.arguments
-        if not Path(program).name.startswith("python") or not rest or "--mode" in rest:
+        if not Path(program).name.startswith("python") or "--mode" in rest:
             return False
-        return Path(rest[0]).name == "snakemake" or rest[:2] == ["-m", "snakemake"]
+        script = next((argument for argument in rest if not argument.startswith("-")), "")
+        return Path(script).name == "snakemake"  # python -m snakemake, python /env/bin/snakemake
 
     @property
     def step(self) -> str | None:

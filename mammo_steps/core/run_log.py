@@ -15,6 +15,7 @@ _STAMP = re.compile(r"\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\](?: Group jo
 _BLOCK = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):$")
 _SUBMISSION = re.compile(r"Job (\S+) has been submitted with SLURM jobid (\S+) \(log: (.*)\)")
 _FENCE = re.compile(r"=+$")  # around the log of a failed job, which may hold such logs in turn
+_HEAD = 8192  # bytes
 _CHECK = " (check log file(s) for error details)"
 
 
@@ -230,6 +231,11 @@ class RunLog:
 def run_logs(folder: Path) -> list[Path]:
     """The logs of all runs of a working folder, the latest first."""
     return sorted((folder / ".snakemake/log").glob("*.snakemake.log"), reverse=True)
+
+
+def head_of(path: Path) -> RunLog:
+    """Who began a run, with what command; of its jobs only the first ones."""
+    return RunLog(path).read(_HEAD)
 
 
 def last_run(folder: Path) -> RunLog | None:

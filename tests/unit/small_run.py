@@ -1,5 +1,7 @@
 """A workflow of a few shell commands, run by a Snakemake of its own that tests watch and kill."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -7,13 +9,15 @@ from pathlib import Path
 
 # fold0 is quick, fold1 fails, fold2 lasts until somebody ends it
 SNAKEFILE = """
+LONG = "a" * 200  # Snakemake cuts the name of an output's marker into folders
+
 rule all:
     input:
-        expand("results/small/train_holistic/{fold}.txt", fold=["fold0", "fold1", "fold2"]),
+        expand(f"results/small/{LONG}/{{fold}}.txt", fold=["fold0", "fold1", "fold2"]),
         "results/small/report.txt",
 
 rule train_holistic:
-    output: "results/small/train_holistic/{fold}.txt"
+    output: f"results/small/{LONG}/{{fold}}.txt"
     log: "results/small/logs/train_holistic/{fold}.log"
     shell:
         '''
@@ -23,7 +27,7 @@ rule train_holistic:
         '''
 
 rule report:
-    input: expand("results/small/train_holistic/{fold}.txt", fold=["fold0", "fold1", "fold2"])
+    input: expand(f"results/small/{LONG}/{{fold}}.txt", fold=["fold0", "fold1", "fold2"])
     output: "results/small/report.txt"
     shell: "touch {output}"
 """
@@ -47,6 +51,14 @@ def await_text(folder: Path, *texts: str) -> None:
             return
         time.sleep(0.05)
     raise TimeoutError(f"no {texts} in the log of {folder}")
+
+
+def end(process: subprocess.Popen[str], folder: Path) -> None:
+    """Kill it at once, and what it started."""
+    process.kill()
+    process.wait()
+    for pid in sleepers(folder):
+        os.kill(pid, signal.SIGKILL)
 
 
 def sleepers(folder: Path) -> list[int]:

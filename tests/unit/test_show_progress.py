@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_run import await_text, sleepers, start
+import small_run
+from small_run import await_text, start
 
 from mammo_steps.by_hand.show_progress import main
 from mammo_steps.core.run_log import DONE, FAILED, RUNNING, WAITING, Job, RunLog
@@ -238,10 +239,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         await_text(folder, "1 of 5 steps", "Error in rule")
         yield folder
     finally:
-        process.kill()
-        process.wait()
-        for pid in sleepers(folder):
-            os.kill(pid, signal.SIGKILL)
+        small_run.end(process, folder)
 
 
 def test_a_real_run_is_seen_while_it_runs_and_after_it_was_interrupted(

@@ -142,7 +142,7 @@ def clean(folder: Path, run: RunLog | None, jobs: Sequence[QueuedJob], patience_
             sys.exit(
                 f"Still in SLURM after {patience_s:.0f} s: {', '.join(left)}. Not unlocked. Try again later."
             )
-        print(f"Cancelled {len(jobs)} jobs; they are gone.")
+        print(f"Jobs cancelled and gone: {len(jobs)}.")
     refuse_if_running(folder, run)
     if steps := steps_here(folder):
         pids = " ".join(str(found.pid) for found in steps)

@@ -34,7 +34,11 @@ def runs_to_show(folder: Path) -> list[RunLog]:
         run = head_of(path)
         if (last is None or path != last.path) and leader_of(run, folder):
             found.append(run.read())
-    return [run for run in found if not run.is_ended] or found[:1]
+    under_way = [run for run in found if not run.is_ended] or found[:1]
+    # none had a job: the latest that began at all, whose log says why it ended
+    return (
+        under_way or [run for path in run_logs(folder) if (run := RunLog(path).read()).began is not None][:1]
+    )
 
 
 def screen(run: RunLog, folder: Path, now: float) -> str:
@@ -61,16 +65,16 @@ def is_over(run: RunLog, pid: int | None) -> bool:
     return run.is_ended or (pid is None and run.host == platform.node())
 
 
-def _queue_of(run: RunLog) -> tuple[dict[str, QueuedJob], str]:
+def _queue_of(run: RunLog) -> tuple[dict[str, QueuedJob] | None, str]:
     """The run's jobs in SLURM by number, and what is to be said if they are not known."""
     if not run.slurm_run or run.is_ended:
-        return {}, ""
+        return None, ""
     if not has_slurm():
-        return {}, "There is no squeue on this host: jobs that wait in SLURM are counted as running."
+        return None, "There is no squeue on this host: jobs that wait in SLURM are counted as running."
     try:
         return {job.number: job for job in queued(f"--name={run.slurm_run}")}, ""
     except SlurmError as error:
-        return {}, f"SLURM does not answer: jobs that wait there are counted as running ({error})."
+        return None, f"SLURM does not answer: jobs that wait there are counted as running ({error})."
 
 
 def _head(run: RunLog, stages: Sequence[Stage], pid: int | None, now: float) -> Iterator[str]:
@@ -78,7 +82,7 @@ def _head(run: RunLog, stages: Sequence[Stage], pid: int | None, now: float) -> 
     yield f"Run of {began} by {run.user} on {run.host}: {_state(run, pid, now)}"
     yield run.command
     if not run.counts:
-        yield "It is still planning its jobs."
+        yield f"It made no job, see {run.path}" if is_over(run, pid) else "It is still planning its jobs."
         return
     line = f"{sum(len(stage.done) for stage in stages)} of {sum(stage.total for stage in stages)} jobs done"
     known = [stage.left_s for stage in stages if stage.left_s is not None]
@@ -139,6 +143,8 @@ def _doing(running: Running, folder: Path, over: bool, now: float) -> str:
     attempt = f", attempt {job.attempt}" if job.attempt > 1 else ""
     if over:
         return f"see {' and '.join(job.logs)}"
+    if running.has_left:
+        return f"no more in SLURM, which Snakemake sees within minutes{attempt}"
     if line is None:
         return f"{_time(running.elapsed_s)} so far{attempt}"
     silent_s = now - (folder / job.logs[0]).stat().st_mtime

@@ -14,9 +14,12 @@ _SAMPLE = 20  # jobs that say how long one of a rule takes
 
 @dataclass(frozen=True)
 class Running:
+    """has_left: it is in SLURM's queue no more, which Snakemake has not noticed yet."""
+
     job: Job
     elapsed_s: float
     training: TrainingLine | None
+    has_left: bool
 
 
 @dataclass
@@ -36,17 +39,17 @@ class Stage:
     left_s: float | None = None
 
 
-def stages_of(run: RunLog, folder: Path, queue: Mapping[str, QueuedJob], now: float) -> list[Stage]:
+def stages_of(run: RunLog, folder: Path, queue: Mapping[str, QueuedJob] | None, now: float) -> list[Stage]:
     """Those with jobs, in the order of the log.
 
     folder  the run's working folder, which its paths are relative to
-    queue   SLURM's jobs of the run by number, as far as known
+    queue   SLURM's jobs of the run by number, None if they are not known
     """
     stages = []
     for rule, jobs in run.by_rule().items():
         stage = Stage(rule, max(run.counts.get(rule, 0), len(jobs)))
         for job in jobs:
-            in_queue = queue.get(job.slurm_id or "")
+            in_queue = queue.get(job.slurm_id or "") if queue else None
             if job.state == DONE:
                 stage.done.append(job)
             elif job.state == FAILED:
@@ -56,7 +59,8 @@ def stages_of(run: RunLog, folder: Path, queue: Mapping[str, QueuedJob], now: fl
             elif job.state == RUNNING:
                 elapsed_s = in_queue.elapsed_s if in_queue else now - (job.begun or now)
                 line = training_line(folder / job.logs[0]) if job.logs else None
-                stage.running.append(Running(job, elapsed_s, line))
+                has_left = queue is not None and job.slurm_id is not None and in_queue is None
+                stage.running.append(Running(job, elapsed_s, line, has_left))
         begun = len(stage.done) + len(stage.failed) + len(stage.running) + len(stage.queued)
         stage.n_waiting = stage.total - begun
         stage.left_s = left_s(stage, folder)
@@ -72,14 +76,16 @@ def left_s(stage: Stage, folder: Path) -> float | None:
     takes_s = typical_s(stage, folder)
     remaining = []
     for running in stage.running:
-        if running.training:
+        if running.has_left:
+            remaining.append(0.0)
+        elif running.training:
             remaining.append(float(running.training.left_s))
         elif takes_s is not None:
             remaining.append(max(0.0, takes_s - running.elapsed_s))
     if len(remaining) < len(stage.running) or (to_begin and takes_s is None):
         return None
-    on_slurm = any(running.job.slurm_id for running in stage.running)
-    width = len(stage.running) if on_slurm else most_at_once([*stage.done, *_jobs(stage.running)])
+    on_slurm = [running for running in stage.running if running.job.slurm_id and not running.has_left]
+    width = len(on_slurm) if on_slurm else most_at_once([*stage.done, *_jobs(stage.running)])
     work_s = sum(remaining) + to_begin * (takes_s or 0.0)
     return max([work_s / max(1, width), *remaining])
 

@@ -33,10 +33,10 @@ rule report:
 """
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(folder: Path) -> subprocess.Popen[str]:
     """A run in the folder, with a process group of its own as in a terminal."""
     (folder / "Snakefile").write_text(SNAKEFILE)
-    command = [sys.executable, "-m", "snakemake", "--cores", "3", "--keep-going", *arguments]
+    command = [sys.executable, "-m", "snakemake", "--cores", "3", "--keep-going", "--show-failed-logs"]
     silent = subprocess.DEVNULL
     return subprocess.Popen(
         command, cwd=folder, stdout=silent, stderr=silent, text=True, start_new_session=True

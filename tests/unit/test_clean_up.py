@@ -127,12 +127,12 @@ def test_yes_cancels_its_own_jobs_waits_unlocks_and_removes_scratch_files(
     assert any(path.name == "fold0.txt" for path in artefacts)
     site.clean_up("--yes")
     text = capsys.readouterr().out
-    assert site.cancelled.read_text() == "--quiet 11 12\n" and "they are gone" in text
+    assert site.cancelled.read_text() == "--quiet 11 12\n" and "cancelled and gone: 2" in text
     assert "Unlocked." in text and not lock_files(site.folder) and not scratch.exists()
     assert set((site.folder / "results").rglob("*")) == artefacts
     # and a second time there is nothing to do
     site.clean_up("--yes")
-    assert "Cancelled" not in capsys.readouterr().out
+    assert "cancelled" not in capsys.readouterr().out
 
 
 def test_jobs_that_do_not_go_leave_the_folder_locked(site: Site) -> None:

@@ -10,6 +10,7 @@ import small_run
 from small_run import await_text, start
 
 from mammo_steps.by_hand.show_progress import main
+from mammo_steps.core.processes import Process, leads
 from mammo_steps.core.run_log import DONE, FAILED, RUNNING, WAITING, Job, RunLog
 from mammo_steps.core.slurm_queue import _seconds
 from mammo_steps.core.stages import most_at_once
@@ -181,7 +182,10 @@ def test_a_silent_training_is_told_and_slurm_may_be_missing_or_out_of_order(
     log.write_text("w: fold 1 epoch 3 of 10: loss 1; 90 images/s, 9 MB at most, 1 day, 2:00:00 left\n")
     os.utime(log, (time.time() - 1200, time.time() - 1200))
     written(tmp_path, begin(1, "fold1", 0, 11))
+    squeue.write_text("11|RUNNING|5:00|None|mammo_fed48cc7|rule_train_holistic|/x\n")
     assert "epoch 3 of 10, 90 images/s, 1 day, 2:00:00 left, silent for 0:20:00" in shown(tmp_path, capsys)
+    squeue.write_text("")
+    assert "    fold1: no more in SLURM, which Snakemake sees within minutes\n" in shown(tmp_path, capsys)
     (tmp_path / "bin/squeue").write_text("#!/bin/sh\necho no controller >&2; exit 1\n")
     assert "SLURM does not answer" in shown(tmp_path, capsys)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -222,6 +226,29 @@ def test_a_log_of_20000_jobs_is_read_in_two_seconds(tmp_path: Path) -> None:
     began = time.monotonic()
     run = written(tmp_path, jobs)
     assert len(run.jobs) == 20000 and time.monotonic() - began < 2
+
+
+def test_a_snakemake_of_another_user_is_known_by_its_command_and_start(tmp_path: Path) -> None:
+    run = written(tmp_path, "")
+    assert run.began is not None
+    all_jobs = ("/env/bin/python3", "/env/bin/snakemake", "--profile", "slurm", "all")
+    for arguments, began, expected in (
+        (all_jobs, run.began - 3, True),
+        (all_jobs, run.began - 7200, False),
+        (all_jobs, run.began + 60, False),
+        ((*all_jobs, "-n"), run.began - 3, False),
+        ((*all_jobs[:2], "--mode", *all_jobs[2:]), run.began - 3, False),
+        (("timeout", "900", "snakemake", *all_jobs[2:]), run.began - 3, False),
+        (("python", "-m", "snakemake", *all_jobs[2:]), run.began - 3, True),
+    ):
+        assert leads(Process(1, arguments, None, began), run) is expected, arguments
+
+
+def test_a_run_that_made_no_job_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / ".snakemake/log" / LOG
+    log.parent.mkdir(parents=True)
+    log.write_text(HEAD.format(host=platform.node()).partition("Job stats")[0])
+    assert f"It made no job, see {log}" in shown(tmp_path, capsys)
 
 
 def test_lines_of_trainings_and_times_of_slurm(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
     python -m mammo_steps.by_hand.clean_up            # says what there is, changes nothing
     python -m mammo_steps.by_hand.clean_up --yes
 
-Cancels the run's jobs that are still in SLURM (your own, of this working folder) and waits until they are gone, unlocks
-the folder, and removes scratch files of killed writers. No result is ever removed. It refuses while a Snakemake is at
-work in the folder. Run it on the host where the run was started: others do not see whether it still runs.
+Cancels your jobs that the folder's runs left in SLURM and waits until they are gone, unlocks the folder, and removes
+scratch files of killed writers. No result is ever removed. It refuses while a Snakemake is at work in the folder.
+Run it on the host where the run was started: others do not see whether it still runs.
 """
 
 import argparse
@@ -18,14 +18,11 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import yaml
-
 from mammo_steps.core.leftovers import checkpoints, incomplete_outputs, lock_files, scratch_files
 from mammo_steps.core.processes import Process, leads, processes
 from mammo_steps.core.run_log import FAILED, RUNNING, RunLog, head_of, last_run, run_logs
 from mammo_steps.core.slurm_queue import QueuedJob, SlurmError, cancel, has_slurm, queued
 
-_PROFILE = Path(__file__).resolve().parents[2] / "workflow/profiles/slurm/profile.yaml"
 _MINE = f"--user={os.getuid()}"
 _MOST = 20  # lines of one kind
 
@@ -42,10 +39,23 @@ def refuse_if_running(folder: Path, run: RunLog | None) -> None:
             )
 
 
-def orphans(folder: Path) -> list[QueuedJob]:
-    """The user's jobs in SLURM that a run of this folder submitted."""
-    prefix = yaml.safe_load(_PROFILE.read_text(encoding="utf-8")).get("slurm-jobname-prefix", "")
-    return [job for job in queued(_MINE) if job.name.startswith(prefix) and job.folder.resolve() == folder]
+def runs_by_name(folder: Path) -> dict[str, RunLog]:
+    """The folder's runs in SLURM, by the name that all jobs of a run bear there.
+
+    A job's working directory in SLURM says less: it is where the run was started, not the run's --directory.
+    """
+    heads = [head_of(path) for path in run_logs(folder)]
+    return {head.slurm_run: head for head in heads if head.slurm_run}
+
+
+def my_jobs() -> tuple[list[QueuedJob], str]:
+    """The user's jobs in SLURM, and what is to be said if they are not seen."""
+    if not has_slurm():
+        return [], "There is no squeue on this host: jobs in SLURM are not seen."
+    try:
+        return queued(_MINE), ""
+    except SlurmError as error:
+        return [], f"SLURM does not answer: jobs there are not seen ({error})."
 
 
 def steps_here(folder: Path) -> list[Process]:
@@ -53,16 +63,10 @@ def steps_here(folder: Path) -> list[Process]:
     return [found for found in processes() if found.folder == folder and found.step]
 
 
-def doubts_of(folder: Path, last: RunLog | None, jobs: Sequence[QueuedJob], problem: str) -> list[str]:
-    """Why a run may still be at work unseen, whose jobs and lock must be left alone."""
-    runs = {last.path: last} if last else {}
-    names = {job.name for job in jobs}
-    for path in run_logs(folder) if names else []:
-        if (head := head_of(path)).slurm_run in names:
-            names.discard(head.slurm_run)
-            runs[path] = head.read()
-    doubts = [f"Jobs named {name} are of no run whose log is here." for name in sorted(names)]
-    for run in runs.values():
+def doubts_of(runs: Iterable[RunLog], problem: str) -> list[str]:
+    """Why one of these runs may still be at work unseen; then its jobs and its lock are to be left alone."""
+    doubts = []
+    for run in runs:
         if problem and run.slurm_run:
             doubts.append(f"The run of {run.path.name} has jobs in SLURM. {problem}")
         if not run.is_ended and run.host != platform.node():
@@ -137,7 +141,10 @@ def unlock(folder: Path) -> None:
 def clean(folder: Path, run: RunLog | None, jobs: Sequence[QueuedJob], patience_s: float) -> None:
     """Cancel, wait, unlock, remove; each only if what comes before it went well."""
     if jobs:
-        left = cancel([job.number for job in jobs], _MINE, patience_s)
+        try:
+            left = cancel([job.number for job in jobs], _MINE, patience_s)
+        except SlurmError as error:
+            sys.exit(f"SLURM does not answer ({error}). Not unlocked. Try again later.")
         if left:
             sys.exit(
                 f"Still in SLURM after {patience_s:.0f} s: {', '.join(left)}. Not unlocked. Try again later."
@@ -177,27 +184,27 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f"{folder} holds no .snakemake: no run was started here. Give the run's --directory")
     run = last_run(folder)
     refuse_if_running(folder, run)
-    jobs: list[QueuedJob] = []
-    problem = "" if has_slurm() else "There is no squeue on this host: jobs in SLURM are not seen."
-    try:
-        jobs = [] if problem else orphans(folder)
-    except SlurmError as error:
-        problem = f"SLURM does not answer: jobs there are not seen ({error})."
+    runs = runs_by_name(folder)
+    mine, problem = my_jobs()
     if problem:
         print(problem)
+    jobs = [job for job in mine if job.name in runs]
+    others = [job for job in mine if job.name not in runs and job.folder == folder]
+    told(
+        "Other jobs of yours that were started from this folder ({n}), left alone:",
+        (f"{job.number} {job.state} {job.name}" for job in others),
+    )
     tell(folder, run, jobs, time.time())
-    doubts = doubts_of(folder, run, jobs, problem)
-    if args.yes and doubts and not args.run_is_dead:
-        sys.exit(
-            "\n".join(
-                [*doubts, "Nothing was changed. Look there, and if the run has ended add --run-is-dead."]
-            )
-        )
-    if args.yes:
-        clean(folder, run, jobs, args.patience)
-        print("Start the run again with the command it had.")
+    at_stake = {log.path: log.read() for log in [*([run] if run else []), *(runs[job.name] for job in jobs)]}
+    doubts = doubts_of(at_stake.values(), problem)
+    if not args.yes:
+        print("\n".join([*doubts, "Nothing was changed. --yes does what is to be done."]))
         return
-    print("\n".join([*doubts, "Nothing was changed. --yes does what is to be done."]))
+    if doubts and not args.run_is_dead:
+        doubts.append("Nothing was changed. Look there, and if the run has ended add --run-is-dead.")
+        sys.exit("\n".join(doubts))
+    clean(folder, run, jobs, args.patience)
+    print("Start the run again with the command it had.")
 
 
 if __name__ == "__main__":

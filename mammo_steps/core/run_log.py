@@ -15,7 +15,7 @@ _STAMP = re.compile(r"\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\](?: Group jo
 _BLOCK = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):$")
 _SUBMISSION = re.compile(r"Job (\S+) has been submitted with SLURM jobid (\S+) \(log: (.*)\)")
 _FENCE = re.compile(r"=+$")  # around the log of a failed job, which may hold such logs in turn
-_HEAD = 8192  # bytes
+_HEAD = 32768  # bytes
 _CHECK = " (check log file(s) for error details)"
 
 

@@ -118,8 +118,9 @@ def test_yes_cancels_its_own_jobs_waits_unlocks_and_removes_scratch_files(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site.name_run()
-    others = job(13, site.folder.parent) + job(14, site.folder, name="train_my_model")
-    site.queue.write_text(job(11, site.folder) + job(12, site.folder) + others)
+    others = job(13, site.folder, name="mammo_9-9") + job(14, site.folder, name="train_my_model")
+    # with --directory SLURM knows the folder where the run was started
+    site.queue.write_text(job(11, site.folder) + job(12, site.folder.parent) + others)
     scratch = site.folder / f"results/small/.{DEAD}.fold2.txt"
     scratch.write_text("half")
     os.utime(scratch, (1e9, 1e9))
@@ -128,6 +129,7 @@ def test_yes_cancels_its_own_jobs_waits_unlocks_and_removes_scratch_files(
     site.clean_up("--yes")
     text = capsys.readouterr().out
     assert site.cancelled.read_text() == "--quiet 11 12\n" and "cancelled and gone: 2" in text
+    assert "left alone:\n    13 RUNNING mammo_9-9\n    14 RUNNING train_my_model\n" in text
     assert "Unlocked." in text and not lock_files(site.folder) and not scratch.exists()
     assert set((site.folder / "results").rglob("*")) == artefacts
     # and a second time there is nothing to do
@@ -141,6 +143,15 @@ def test_jobs_that_do_not_go_leave_the_folder_locked(site: Site) -> None:
     (site.queue.parent / "bin/scancel").write_text("#!/bin/sh\n")
     with pytest.raises(SystemExit, match=r"Still in SLURM after 0 s: 11. Not unlocked"):
         site.clean_up("--yes", "--patience", "0")
+    assert lock_files(site.folder)
+
+
+def test_a_slurm_that_stops_to_answer_leaves_the_folder_locked(site: Site) -> None:
+    site.name_run()
+    site.queue.write_text(job(11, site.folder))
+    (site.queue.parent / "bin/scancel").write_text("#!/bin/sh\necho no controller >&2; exit 1\n")
+    with pytest.raises(SystemExit, match=r"does not answer \(scancel: no controller\). Not unlocked"):
+        site.clean_up("--yes")
     assert lock_files(site.folder)
 
 
@@ -181,9 +192,13 @@ def test_a_run_of_another_host_is_left_alone_until_somebody_looked_there(
     assert not lock_files(site.folder)
 
 
-def test_jobs_of_an_unknown_run_are_left_alone(site: Site) -> None:
-    site.queue.write_text(job(11, site.folder))
-    with pytest.raises(SystemExit, match=r"named mammo_1-2 are of no run whose log is here"):
+def test_an_earlier_run_of_another_host_keeps_its_jobs(site: Site) -> None:
+    site.name_run()
+    last = next((site.folder / ".snakemake/log").glob("*"))
+    text = last.read_text().replace("mammo_1-2", "mammo_3-4").replace(platform.node(), "login2")
+    (last.parent / "2026-01-01T000000.0.snakemake.log").write_text(text)
+    site.queue.write_text(job(11, site.folder, name="mammo_3-4"))
+    with pytest.raises(SystemExit, match=r"2026-01-01T000000.0.snakemake.log was started on login2"):
         site.clean_up("--yes")
     assert not site.cancelled.exists()
 

@@ -1,20 +1,25 @@
+import logging
 import os
 import platform
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import small_run
+from bright import SETTINGS, bright_task
 from small_run import await_text, start
 
 from mammo_steps.by_hand.show_progress import main
+from mammo_steps.core.history import Epoch, EpochCost
 from mammo_steps.core.processes import Process, leads
 from mammo_steps.core.run_log import DONE, FAILED, RUNNING, WAITING, Job, RunLog
 from mammo_steps.core.slurm_queue import _seconds
 from mammo_steps.core.stages import most_at_once
-from mammo_steps.core.step_log import training_line
+from mammo_steps.core.step_log import TrainingLine, training_line
+from mammo_steps.core.watching import Watch
 
 LOG = "2026-11-23T100000.0.snakemake.log"
 HEAD = """Assuming unrestricted shared filesystem usage.
@@ -251,7 +256,25 @@ def test_a_run_that_made_no_job_is_named(tmp_path: Path, capsys: pytest.CaptureF
     assert f"It made no job, see {log}" in shown(tmp_path, capsys)
 
 
-def test_lines_of_trainings_and_times_of_slurm(tmp_path: Path) -> None:
+def test_the_lines_that_trainings_write_are_understood(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    now = [1000.0]
+    monkeypatch.setattr("mammo_steps.core.watching.time.monotonic", lambda: now[0])
+    log = tmp_path / "fold.log"
+    with closing(Watch(bright_task(tmp_path), SETTINGS, 300, 0, None)) as watch:
+        watch.bar.disable = True
+        now[0] += 3600
+        watch.step(10, 0.5, 0.1, 16.4)
+        log.write_text(f"2026-11-23 10:00:00,1 watching: {caplog.messages[-1]}\n")
+        assert training_line(log) == TrainingLine("step", 10, 300, 16, 29 * 3600)
+        watch.epoch(Epoch(0, 4, 4, 0.1, 0.5, 0.6, 0.7), EpochCost(10.0, 1.0, 25.0, 900.0, 0.01))
+        log.write_text(f"2026-11-23 10:00:00,1 watching: {caplog.messages[-1]}\n")
+    assert training_line(log) == TrainingLine("epoch", 1, SETTINGS.epochs, 25, 29 * 3600)
+
+
+def test_times_of_slurm_and_a_log_that_is_not_there(tmp_path: Path) -> None:
     assert [_seconds(text) for text in ("0:04", "1:02:03", "2-00:00:01", "INVALID")] == [4, 3723, 172801, 0]
     assert training_line(tmp_path / "none.log") is None
     jobs = [Job("r", begun=0, ended=10), Job("r", begun=5, ended=20), Job("r", begun=10, ended=None)]

@@ -11,12 +11,9 @@ MODELS = ["holistic", "attention", "ensemble", "wu2019", "wu2019_adapted"]
 MODELS += ["reader_1", "reader_2", "one_reader", "two_readers"]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    result = snakemake(folder, "all")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return folder
+@pytest.fixture
+def run(finished_study: Path) -> Path:
+    return finished_study
 
 
 @pytest.fixture

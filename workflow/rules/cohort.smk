@@ -39,7 +39,7 @@ rule list_images:
     log:
         log_of("list_images"),
     params:
-        code=code("list_images", f"datasets.{config['dataset']}"),
+        code=code("list_images", config["dataset"]),
         settings=settings("list_images"),
         windows=settings("outcome_windows"),
         dataset=config["dataset"],
@@ -87,7 +87,7 @@ if config["lesions"] == "from_dataset":
         log:
             log_of("list_lesions"),
         params:
-            code=code("list_lesions", f"datasets.{config['dataset']}"),
+            code=code("list_lesions", config["dataset"]),
             dataset=config["dataset"],
             archive=str(next(iter(INTAKES.values())).archive),
         shell:

@@ -2,9 +2,10 @@
 
     python -m mammo_steps.by_hand.verify_study --results results/paper
 
-`snakemake verify` runs this. Also checked is what lies elsewhere and was made by the workflow: the private tables, and
-the shards of another study. Prints each file that is not as it was left, what was found and wanted, and the commands
-that make it anew; exit status 1 if there is one. Logs, TensorBoard's events and hidden files are no artefacts.
+`snakemake verify` runs this; by hand, run it in the folder that the workflow runs in. Also checked is what lies
+elsewhere and was made by the workflow: the private tables, and the shards of another study. Prints each file that is
+not as it was left, what was found and wanted, and the commands that make it anew; exit status 1 if there is one. Logs,
+TensorBoard's events and hidden files are no artefacts.
 """
 
 import argparse

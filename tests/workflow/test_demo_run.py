@@ -95,6 +95,16 @@ def test_a_touched_input_of_the_same_content_reruns_nothing(run: Path) -> None:
     assert planned(snakemake(run, "all", "-n")) == {}
 
 
+def test_a_corrected_label_decodes_no_image_again(own_study: Path) -> None:
+    labels = own_study / "results/demo/demo/labels.csv"
+    corrected = labels.read_text().replace(",benign,", ",normal,", 1)
+    assert corrected != labels.read_text()
+    labels.write_text(corrected)
+    jobs = planned(snakemake(own_study, "all", "-n"))
+    assert {"list_images", "train_holistic", "evaluate"} <= jobs.keys()
+    assert not {"make_demo_cohort", "read_headers", "index_archive", "make_shards"} & jobs.keys()
+
+
 def test_another_study_uses_the_shards_of_the_first(run: Path, tmp_path: Path) -> None:
     (tmp_path / "second.yaml").write_text(
         "study: second\nshards_from: results/demo\nmake_demo_cohort: null\nsplit_folds: {folds: 2}\n"

@@ -13,9 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 _BEGINNING, _ENDING = ".", ".manifest.json"
 
 
@@ -65,6 +62,9 @@ def rows_of(path: Path, kind: str) -> int | None:
     ValueError if it is no Parquet file.
     """
     if kind == ".parquet":
+        import pyarrow as pa  # heavy, and the Snakefile imports this module with those that read labels
+        import pyarrow.parquet as pq
+
         try:
             return int(pq.read_metadata(path).num_rows)
         except (pa.ArrowException, OSError) as error:

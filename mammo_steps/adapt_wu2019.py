@@ -18,13 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from mammo_steps.core.artefacts import write_artefact
 from mammo_steps.core.cohort import fold_images, women_learned_from
-from mammo_steps.core.files import write_json
+from mammo_steps.core.files import indented
 from mammo_steps.core.network import save_network
 from mammo_steps.core.randomness import ordered
 from mammo_steps.core.recipe import Recipe, check_same
 from mammo_steps.core.run_record import run_record
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table, recipe_of, write_rows
 from mammo_steps.core.terms import Role
 from mammo_steps.core.wu_head import Features, Head, Targets, fit_head
@@ -120,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--exams", type=Path, required=True, help="written: margins")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings = Settings(**args.settings)
     tables = score_tables(args.scores, read_table(args.images, "images", ["shard"])["shard"].to_pylist())
@@ -145,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     save_network(head.layer(), facts, args.model)
     told = {"validation_loss": head.validation_loss, "validation_auc": head.validation_auc}
-    write_json(args.record, {**facts, **told, **run_record(torch.device("cpu"))})
+    write_artefact(args.record, indented({**facts, **told, **run_record(torch.device("cpu"))}))
     write_rows(args.exams, "adapted_scores", sorted(rows, key=lambda row: str(row["exam_id"])), recipe)
     n_test = sum(row["role"] == Role.TEST for row in rows)
     log.info(

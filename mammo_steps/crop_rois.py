@@ -20,7 +20,7 @@ from mammo_steps.core.geometry import RoiSize, roi_corner
 from mammo_steps.core.image_store import REMEDY, Pixels
 from mammo_steps.core.recipe import Recipe, check_follows, check_same
 from mammo_steps.core.resizing import at_size
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import RowGroupWriter, read_table, recipe_of
 from mammo_steps.core.tiles import TileReader
 from mammo_steps.core.windowing import grey_table
@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", type=json_object, required=True)
     parser.add_argument("--rois", type=Path, required=True, help="written")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings = Settings(**args.settings)
     recipe = checked_recipe(args.coas, args.shard_images, args.tiles, settings)

@@ -30,6 +30,7 @@ import pandas as pd
 from mammo_steps.core import archive_tables as counted
 from mammo_steps.core import decoding
 from mammo_steps.core.archive_page import Archive, Settings, findings_of, page_values, tables_of
+from mammo_steps.core.artefacts import artefact_folder, write_artefact
 from mammo_steps.core.cohort_settings import CohortSettings
 from mammo_steps.core.examination import EMPTY, NUMBERS, PICTURES, Plan, Task, examine
 from mammo_steps.core.files import write_text
@@ -41,7 +42,7 @@ from mammo_steps.core.labels import Windows
 from mammo_steps.core.ordered_pool import Lost, in_order
 from mammo_steps.core.page import render
 from mammo_steps.core.preparing import LIMITS, ShardSettings, read_list, start_worker
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table
 from mammo_steps.core.terms import Reason
 from mammo_steps.core.verdict import Finding, headline
@@ -141,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--page", type=Path, required=True, help="written: the page (HTML)")
     parser.add_argument("--tables", type=Path, required=True, help="written: folder of CSV tables")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings = Settings(**args.settings)
     files = read_index(args.indexes, settings.width_px)
@@ -161,9 +162,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     archive = Archive(files, labels, cohort, with_findings(chosen, seen))
 
     findings = findings_of(archive, settings, args.workers)
-    write_tables(args.tables, archive, settings, findings)
+    with artefact_folder(args.tables):
+        write_tables(args.tables, archive, settings, findings)
     page = render(page_values(archive, settings, findings), TEMPLATE)
-    write_text(args.page, page)
+    write_artefact(args.page, page)
     log.info("%s: %d kB; %s", args.page, len(page) // 1024, headline(findings))
 
 

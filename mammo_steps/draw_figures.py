@@ -4,7 +4,6 @@ Writes SVG and PNG files and, last, figures.json: their order, titles and captio
 """
 
 import argparse
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mammo_steps.core import plots
+from mammo_steps.core.artefacts import artefact_folder
 from mammo_steps.core.exam_models import NETWORKS, Model
 from mammo_steps.core.exam_pictures import by_exam, exam_figure, read_pictures
 from mammo_steps.core.files import write_json
 from mammo_steps.core.localisation import LOCATOR_NAMES
-from mammo_steps.core.number_text import read_csv
-from mammo_steps.core.steps import start_logging
+from mammo_steps.core.number_text import read_csv, read_json
+from mammo_steps.core.steps import start_step
 from mammo_steps.core.table1 import ENDPOINT_NAMES
 from mammo_steps.core.tables import read_table
 from mammo_steps.core.terms import Endpoint, Role
@@ -153,21 +153,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--attention-histories", type=Path, nargs="+", required=True, metavar="CSV")
     parser.add_argument("--figures", type=Path, required=True, help="folder written: figures, figures.json")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     album = Album(args.figures)
     words = ("model", "endpoint", "unit", "protocol", "pooling", "ci_method")
-    evaluation = json.loads(args.evaluation.read_text(encoding="utf-8"))
+    evaluation = read_json(args.evaluation)
     models = [Model(**model) for model in evaluation["models"]]
     names = {model.key: model.name for model in models}
-    with plots.style():
+    with artefact_folder(args.figures), plots.style():
         add_aucs(album, read_csv(args.auc, words), evaluation, models)
         add_scores(album, args.scores, names)
         add_training(album, "holistic", names["holistic"], args.holistic_histories)
         add_training(album, "attention", names["attention"], args.attention_histories)
         add_localisation(album, args.localisation)
         add_exams(album, args.maps)
-    write_json(args.figures / "figures.json", album.entries)
+        write_json(args.figures / "figures.json", album.entries)
     log.info("%d figures written to %s", len(album.entries), args.figures)
 
 

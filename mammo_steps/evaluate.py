@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mammo_steps.core import crop_audit, localisation
+from mammo_steps.core.artefacts import write_artefact
 from mammo_steps.core.breast import breast_mask
 from mammo_steps.core.cohort import PLACE_COLUMNS
 from mammo_steps.core.crop_audit import CropAudit
@@ -26,13 +27,12 @@ from mammo_steps.core.exam_facts import read_exam_facts
 from mammo_steps.core.exam_models import NETWORKS, READERS, Model, pairs, table_models
 from mammo_steps.core.exam_scores import Exams, read_exams
 from mammo_steps.core.exam_statistics import StatisticsSettings, statistics_part
-from mammo_steps.core.files import write_text
 from mammo_steps.core.geometry import InputCut, RoiSize
 from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.image_store import ImageStore, holistic_places
 from mammo_steps.core.localisation import Case, Found, Lesion, case_of, localisation_rows, read_lesions
 from mammo_steps.core.number_text import csv_text, json_text
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.table1 import table1_markdown
 from mammo_steps.core.tables import read_table
 from mammo_steps.core.terms import Endpoint, Outcome, Role
@@ -237,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = _parser()
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
     lesions: dict[str, list[Lesion]] = defaultdict(list)
     if args.lesions:
         if args.key is None and args.key_file is None:
@@ -268,11 +268,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         "prior_otherwise": prior_rows(exams, settings, args.seed),
         "coa": coa_counts(args.coas),
     }
-    write_text(args.auc, csv_text(AUC_COLUMNS, map(asdict, rows)))
-    write_text(args.table1, table1_markdown(rows, models, settings.synthetic))
-    write_text(args.localisation, csv_text(localisation.COLUMNS, hits))
-    write_text(args.crop_audit, csv_text(crop_audit.COLUMNS, audit))
-    write_text(args.evaluation, json_text(evaluation))
+    write_artefact(args.auc, csv_text(AUC_COLUMNS, map(asdict, rows)))
+    write_artefact(args.table1, table1_markdown(rows, models, settings.synthetic))
+    write_artefact(args.localisation, csv_text(localisation.COLUMNS, hits))
+    write_artefact(args.crop_audit, csv_text(crop_audit.COLUMNS, audit))
+    write_artefact(args.evaluation, json_text(evaluation))
     n_missing = sum(row.auc is None for row in rows)
     log.info(
         "%d AUCs written, %d of them not estimable; %d positive images localised",

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from mammo_steps.core.artefacts import artefact
 from mammo_steps.core.batches import Loader, scored_square
 from mammo_steps.core.cohort import PLACE_COLUMNS
 from mammo_steps.core.compute import Compute
-from mammo_steps.core.files import replacing
 from mammo_steps.core.image_store import REMEDY, ImageStore, holistic_frame, holistic_places, roi_places
 from mammo_steps.core.network import cut_of, load_network, read_facts, weights_recipe
 from mammo_steps.core.recipe import Marked, check_follows
 from mammo_steps.core.saliency import attend, saliency_maps
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table, recipe_of
 from mammo_steps.core.terms import Outcome
 
@@ -127,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--job", type=json_object, required=True)
     parser.add_argument("--maps", type=Path, required=True, help="written: arrays and their index (npz)")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings, compute = Settings(**args.settings), Compute(**args.compute)
     compute.prepare()
@@ -146,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         entries, maps = explainer.explain(exam, shown, args.top_fraction)
         index += entries
         arrays |= maps
-    with replacing(args.maps) as scratch:
+    with artefact(args.maps) as scratch:
         np.savez_compressed(scratch, **{"index": np.array(json.dumps(index)), **arrays})  # type: ignore[arg-type]
     log.info("%d exams, %d images explained", len(exams), len(index))
 

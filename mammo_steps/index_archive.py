@@ -20,12 +20,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mammo_steps.core.artefacts import artefact_folder
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.duplicates import duplicate_reasons
 from mammo_steps.core.files import replacing
 from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.machines import MODELS
-from mammo_steps.core.steps import start_logging
+from mammo_steps.core.steps import start_step
 from mammo_steps.core.tables import read_table, write_table
 
 log = logging.getLogger("index_archive")
@@ -154,7 +155,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--lists", type=Path, required=True, help="folder, written, private: <intake>-000.csv, ..."
     )
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     if args.n_shards < 1:
         raise ValueError(f"--n-shards is {args.n_shards}, wanted 1 or more")
@@ -169,8 +170,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     dealt = deal(exam_sizes, len(shards))
     index["shard"] = taken["exam_id"].map({exam_id: shards[number] for exam_id, number in dealt.items()})
     of_shard = dict(iter(index.groupby("shard")))
-    for shard in shards:
-        write_list(args.lists / f"{shard}.csv", of_shard.get(shard, taken.head(0)))
+    with artefact_folder(args.lists):
+        for shard in shards:
+            write_list(args.lists / f"{shard}.csv", of_shard.get(shard, taken.head(0)))
     write_table(args.index, "index", {name: index[name] for name in TABLES["index"]})
     reasons = index["reason"].value_counts().to_dict()
     log.info("%d files, %d images of %d exams; left out: %s", len(index), len(taken), len(dealt), reasons)

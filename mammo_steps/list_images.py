@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mammo_steps.core.artefacts import write_artefact
 from mammo_steps.core.cohort_settings import CohortSettings
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.duplicates import duplicate_reasons
@@ -25,13 +26,13 @@ from mammo_steps.core.eligibility import (
     without_extra_images,
     without_unknown_spacing,
 )
-from mammo_steps.core.files import write_json
+from mammo_steps.core.files import indented
 from mammo_steps.core.flow import check_sums, excluded_rows, flow_chart
 from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.label_frame import label_frame, read_dataset_labels
 from mammo_steps.core.labels import Windows
 from mammo_steps.core.recipe import Recipe, check_same
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table, recipe_of, schema, write_table
 from mammo_steps.core.terms import Outcome
 
@@ -195,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"written: {what} (Parquet)")
     parser.add_argument("--flow", type=Path, required=True, help="written: numbers of the flow chart (JSON)")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings = CohortSettings(**args.settings)
     pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
@@ -218,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_frame(args.images, "images", images, recipe)
     write_frame(args.labels_out, "labels", kept)
     write_frame(args.excluded, "excluded", excluded)
-    write_json(args.flow, flow_chart(files, exams, excluded, notes_of(labels, kept, settings)))
+    write_artefact(args.flow, indented(flow_chart(files, exams, excluded, notes_of(labels, kept, settings))))
     log.info(
         "%d images of %d exams; out: %s",
         *(len(images), len(kept), excluded["level"].value_counts().to_dict()),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from mammo_steps.core.steps import start_logging
+from mammo_steps.core.steps import start_step
 
 log = logging.getLogger("list_lesions")
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--archive", type=Path, required=True, help="folder of the image files")
     parser.add_argument("--lesions", type=Path, required=True, help="written; private (CSV)")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
     write_lesions = import_module(f"mammo_steps.datasets.{args.dataset}").write_lesions
     n_lesions = write_lesions(args.labels, args.archive, args.lesions)
     log.info("%d lesions written", n_lesions)

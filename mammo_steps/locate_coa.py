@@ -34,7 +34,7 @@ from mammo_steps.core.network import (
 from mammo_steps.core.recipe import Marked, check_follows
 from mammo_steps.core.saliency import COA_RULES, attend, further_coas, saliency_maps
 from mammo_steps.core.sampling import limited
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import recipe_of, write_rows
 from mammo_steps.core.terms import Role
 
@@ -201,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--coas", type=Path, required=True, help="written: margins and COAs")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings, compute = Settings(**args.settings), Compute(**args.compute)
     if settings.coas_per_image > 1 and args.roi is None:

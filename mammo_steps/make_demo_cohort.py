@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 
 from mammo_steps.core import dicom_writing, phantom
+from mammo_steps.core.artefacts import artefact, artefact_folder
 from mammo_steps.core.dicom_writing import Identity
-from mammo_steps.core.files import replacing
 from mammo_steps.core.ordered_pool import in_order
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.synthetic_exams import (
     OUTCOMES,
     Exam,
@@ -213,7 +213,7 @@ def write_exams(exams: Sequence[Exam], settings: Settings, folder: Path, workers
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    with replacing(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
+    with artefact(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -228,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--labels", type=Path, required=True, metavar="CSV")
     parser.add_argument("--lesions", type=Path, required=True, metavar="CSV")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
     settings = Settings(**args.settings)
     exams = plan_exams(settings.exams, settings.share_two_exams, args.seed)
     for path in (args.archive, args.labels, args.lesions):
@@ -241,7 +241,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         shutil.rmtree(unfinished)
     unfinished.mkdir(parents=True)
     labels, lesions = write_exams(exams, settings, unfinished, args.workers)
-    unfinished.replace(args.archive)
+    with artefact_folder(args.archive):
+        unfinished.replace(args.archive)
     write_csv(args.labels, LABEL_COLUMNS, labels)
     write_csv(args.lesions, LESION_COLUMNS, lesions)
     log.info("wrote %d exams, %d images, %d lesion rows", len(exams), len(VIEWS) * len(exams), len(lesions))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mammo_steps.core import decoding, tiles
+from mammo_steps.core.artefacts import check_later_writer
 from mammo_steps.core.ordered_pool import Lost, in_order
 from mammo_steps.core.preparing import (
     LIMITS,
@@ -32,7 +33,7 @@ from mammo_steps.core.preparing import (
     recipe_hash,
     start_worker,
 )
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import RowGroupWriter, write_rows
 from mammo_steps.core.terms import Reason
 from mammo_steps.core.windowing import shard_recipe
@@ -120,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in ("holistic", "tiles", "images"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"written: {name}.parquet")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings = ShardSettings(**args.settings)
     recipe = shard_recipe(asdict(settings))
@@ -141,6 +142,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise FileNotFoundError(
                 f"none of {len(rows)} files is below {args.archive}: check the mount and `archive`"
             )
+        check_later_writer(args.images)
         args.images.unlink(missing_ok=True)  # no earlier run's table beside new pixels
     write_rows(args.images, "shard_images", rows, recipe)
     log.info("%d images, %d tiles written; left out: %s", holistic.n_rows, tile.n_rows, dict(reasons))

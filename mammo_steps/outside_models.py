@@ -17,7 +17,7 @@ import pandas as pd
 
 from mammo_steps.core.aggregation import exam_scores
 from mammo_steps.core.ids import Pseudonyms, read_key
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table, write_table
 from mammo_steps.datasets.label_tables import Faults, TableFormat, need_ids, number, read_rows
 
@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", type=json_object, required=True, help="JSON: tables")
     parser.add_argument("--scores", type=Path, required=True, help="written: scores by exam")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
     exams = set(read_table(args.exams, "exams", ["exam_id"])["exam_id"].to_pylist())

@@ -29,7 +29,7 @@ from mammo_steps.core.files import NO_FILE
 from mammo_steps.core.header_choice import HeaderSettings
 from mammo_steps.core.labels import FactsOf
 from mammo_steps.core.ordered_pool import Limits, Lost, in_order
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import batch_writer
 from mammo_steps.core.terms import Reason
 
@@ -216,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", type=json_object, required=True, help="JSON: HeaderSettings")
     parser.add_argument("--headers", type=Path, required=True, help="written; private")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     if not args.archive.is_dir():
         raise FileNotFoundError(

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mammo_steps.core.artefacts import reading, write_artefact
 from mammo_steps.core.exam_aucs import NOT_RUN
 from mammo_steps.core.exam_models import Model
-from mammo_steps.core.files import write_text
 from mammo_steps.core.localisation import LOCATOR_NAMES
-from mammo_steps.core.number_text import read_csv
+from mammo_steps.core.number_text import read_csv, read_json
 from mammo_steps.core.page import inline_svg, render
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.table1 import ENDPOINT_NAMES, NOTES, SYNTHETIC, VARIANT_NAMES, VARIANTS
 from mammo_steps.core.table1 import PAPER as PAPER_AUCS
 from mammo_steps.core.terms import Endpoint
@@ -43,13 +43,13 @@ class Settings:
 def read_figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """group -> figures with title, caption and either `svg` or `png` (a data URI)."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    for entry in json.loads((folder / "figures.json").read_text(encoding="utf-8")):
+    for entry in read_json(folder / "figures.json"):
         path = folder / entry["file"]
         figure = {"title": entry["title"], "caption": entry["caption"], "svg": None, "png": None}
         if path.suffix == ".svg":
-            figure["svg"] = inline_svg(path.read_text(encoding="utf-8"), path.stem)
+            figure["svg"] = inline_svg(reading(path).read_text(encoding="utf-8"), path.stem)
         else:
-            figure["png"] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+            figure["png"] = "data:image/png;base64," + base64.b64encode(reading(path).read_bytes()).decode()
         groups.setdefault(entry["group"], []).append(figure)
     return groups
 
@@ -170,12 +170,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", type=json_object, required=True, help="JSON: study, synthetic")
     parser.add_argument("--report", type=Path, required=True, help="written: the page (HTML)")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings = Settings(**args.settings)
-    flow = json.loads(args.flow.read_text(encoding="utf-8"))
+    flow = read_json(args.flow)
     aucs = read_csv(args.auc, AUC_WORDS)
-    evaluation = json.loads(args.evaluation.read_text(encoding="utf-8"))
+    evaluation = read_json(args.evaluation)
     models = [Model(**model) for model in evaluation["models"]]
     outcomes, excluded = excluded_by_outcome(flow)
     page = render(
@@ -200,11 +200,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             "locator_names": LOCATOR_NAMES,
             "crops": read_csv(args.crop_audit, ()),
             "figures": read_figures(args.figures),
-            "provenance": provenance([json.loads(run.read_text(encoding="utf-8")) for run in args.runs]),
+            "provenance": provenance([read_json(run) for run in args.runs]),
         },
         TEMPLATE,
     )
-    write_text(args.report, page)
+    write_artefact(args.report, page)
     log.info("%s: %d kB", args.report, len(page) // 1024)
 
 

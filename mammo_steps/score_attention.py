@@ -17,7 +17,7 @@ from mammo_steps.core.image_store import ImageStore, roi_key, roi_places, roi_re
 from mammo_steps.core.inference import Scoring, score_images
 from mammo_steps.core.network import load_network, read_facts, weights_recipe
 from mammo_steps.core.recipe import Recipe, check_follows
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table, recipe_of, write_rows
 
 log = logging.getLogger("score_attention")
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--job", type=json_object, required=True)
     parser.add_argument("--scores", type=Path, required=True, help="written: margins")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings, compute = Settings(**args.settings), Compute(**args.compute)
     compute.prepare()

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from mammo_steps.core.aggregation import exam_scores
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.recipe import Recipe, check_follows, check_same
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table, recipe_of, write_table
 from mammo_steps.core.terms import LATERALITIES, Role
 from mammo_steps.core.wu_reading import score_tables
@@ -206,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", type=json_object, required=True, help="JSON: aggregation")
     parser.add_argument("--out", type=Path, required=True, help="written: one row per exam (Parquet)")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     Settings(**args.settings)
     exams = read_table(args.exams, "exams").to_pandas().set_index("exam_id")

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from mammo_steps.core.compute import Compute, Job
 from mammo_steps.core.image_store import REMEDY
 from mammo_steps.core.recipe import Recipe, check_follows, check_same
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table, recipe_of, write_rows
 from mammo_steps.core.tiles import TileReader
 from mammo_steps.core.wu_crop import VIEWS, NoBreastError
@@ -195,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--exams", type=Path, required=True, help="written: probabilities and features")
     parser.add_argument("--patches", type=Path, required=True, help="written: the patch classifier's output")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings, compute = Settings(**args.settings), Compute(**args.compute)
     compute.prepare()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mammo_steps.core.fold_count import MIN_POSITIVES, most_folds
 from mammo_steps.core.randomness import ordered
-from mammo_steps.core.steps import json_object, start_logging
+from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table, write_table
 from mammo_steps.core.terms import WORST_FIRST, Outcome, Role
 
@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--roles", type=Path, required=True, help="written: each woman's role in each fold")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings = Settings(**args.settings)
     exams = read_table(args.labels, "labels").sort_by("exam_id").to_pydict()

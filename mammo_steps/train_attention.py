@@ -21,7 +21,7 @@ from mammo_steps.core.image_store import REMEDY, ImageStore, roi_places, roi_rec
 from mammo_steps.core.member import MEMBER_FLAGS, Member
 from mammo_steps.core.network import INPUT_RULES, load_network, read_facts, weights_recipe
 from mammo_steps.core.recipe import Recipe, check_follows
-from mammo_steps.core.steps import start_logging
+from mammo_steps.core.steps import start_step
 from mammo_steps.core.tables import recipe_of
 from mammo_steps.core.task import Task
 
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rois", type=Path, required=True, help="folder of the fold's ROI files")
     parser.add_argument("--begin-with", type=Path, required=True, help="the fold's holistic weights")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     given = args.settings["fit"]
     settings = FitSettings(**{**given, "augment": AugmentSettings(**given["augment"])})

@@ -23,7 +23,7 @@ from mammo_steps.core.image_store import ImageStore, holistic_places
 from mammo_steps.core.member import MEMBER_FLAGS, Member
 from mammo_steps.core.network import INPUT_RULES, NetworkSettings, start_network
 from mammo_steps.core.recipe import Marked, Recipe
-from mammo_steps.core.steps import start_logging
+from mammo_steps.core.steps import start_step
 from mammo_steps.core.tables import recipe_of
 from mammo_steps.core.task import Task
 
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.add_argument(flag, type=kind, required=required, help=meaning)
     parser.add_argument("--shards", type=Path, required=True, help="folder of the shards")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     settings, compute = Settings.parse(**args.settings), Compute(**args.compute)
     compute.prepare()

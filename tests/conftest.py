@@ -8,7 +8,17 @@ import pytest
 import torch
 from tiny_study import TinyStudy, make_tiny_study, run_fold_0
 
+from mammo_steps.core import artefacts
+
 REPO = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def no_step_has_begun() -> Iterator[None]:
+    """A process is one step; here many tests share one, and what a test writes by itself is no step's."""
+    artefacts.forget()
+    yield
+    artefacts.forget()
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def own_imports(path: Path) -> set[str]:
 
 
 def test_every_step_is_a_rule_and_every_rule_a_step() -> None:
-    assert {path.stem for path in STEPS} == RULES
+    assert {path.stem for path in STEPS} == RULES - {"verify"}  # which writes nothing
 
 
 @pytest.mark.parametrize("path", STEPS, ids=lambda p: p.stem)

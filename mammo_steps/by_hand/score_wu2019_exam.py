@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from mammo_steps.core.compute import Compute
+from mammo_steps.core.manifest import sha256_of
 from mammo_steps.core.steps import start_logging
-from mammo_steps.core.weight_files import sha256_of
 from mammo_steps.core.wu_crop import VIEWS, Pixels
 from mammo_steps.core.wu_exam import How, score_exam
 from mammo_steps.core.wu_weights import HOW_TO_GET, WEIGHTS, read_models

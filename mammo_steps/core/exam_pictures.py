@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from mammo_steps.core.artefacts import reading
 from mammo_steps.core.plots import new_figure
 
 _MARK, _TOP = "#E69F00", "#56B4E9"
@@ -25,7 +26,7 @@ def read_pictures(path: Path) -> tuple[list[dict[str, Any]], Pictures]:
     An entry's `coa` is (row, col) or None, its `roi_box` the edges (top, left, bottom, right), `top_pixels` a
     list of (row, col), all in pixels of the array `<image_id>/input` (s, s), chest wall left.
     """
-    with np.load(path, allow_pickle=False) as archive:
+    with np.load(reading(path), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files if name != "index"}
         return json.loads(str(archive["index"])), arrays
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,8 @@ NO_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a hidden scratch path beside `path`; fsync and rename it to `path` if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{os.getpid()}.{path.name}")  # same folder, same suffix
+    # same folder, same suffix; by chance, since process numbers repeat from host to host
+    scratch = path.with_name(f".{secrets.token_hex(6)}.{path.name}")
     try:
         yield scratch
         with scratch.open("rb") as written:
@@ -37,5 +39,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Indented, keys in the given order; NaN is refused (JSON has none)."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    write_text(path, indented(value))
+
+
+def indented(value: Any) -> str:
+    """JSON, keys in the given order; NaN is refused (JSON has none)."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"

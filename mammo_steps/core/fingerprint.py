@@ -1,26 +1,46 @@
-"""A hash of what a step's code says: of its module and of all that it imports inside this package.
+"""What a step's results depend on beside its inputs and settings: its code, and the libraries that it computes with.
 
-Syntax trees are hashed, without docstrings, so that a comment changes nothing and a computation does. Static
-imports are followed, those inside functions included; a module that is imported by name at run time has to be
-given by name. Only the standard library is used: the Snakefile imports this file.
+The code is a hash of its module and of all that it imports inside this package. Syntax trees are hashed, without
+docstrings, so that a comment changes nothing and a computation does. Static imports are followed, those inside
+functions included; a data set's module, which is imported by name at run time, is given by name (`modules_of`). The
+libraries are those that these modules import themselves, at the versions of requirements.lock.
+
+Nothing heavy is imported: the Snakefile imports this file.
 """
 
 import ast
 import functools
 import hashlib
+import re
+import sys
 from pathlib import Path
 
 PACKAGE = "mammo_steps"
 _ROOT = Path(__file__).resolve().parents[2]
 
+# what a step runs of its data set's module; all of it where nothing stands here
+_RUN_OF_DATASET = {"read_headers": ("image_facts", "read_header"), "make_shards": ("read_pixels",)}
+# the distribution's name where it is not that of the import
+_DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+# progress bars, curves, reading requirements.lock: they change nothing that is kept
+_NO_RESULT = {"tqdm", "tensorboardX", "packaging"}
+# name, version, and on which Python or system
+_PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==([^ ;\\]+)(?: ; ([^\\\n]+))?", re.MULTILINE)
 
+
+@functools.cache
 def _file(module: str) -> Path | None:
     path = _ROOT / Path(*module.split("."))
     return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
 
 
-def _own_imports(tree: ast.Module) -> set[str]:
-    """Names of this package's modules that a syntax tree imports (and names that may be modules)."""
+def _imports(tree: ast.Module) -> set[str]:
+    """Names of modules that a syntax tree imports (and names that may be modules)."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -29,7 +49,7 @@ def _own_imports(tree: ast.Module) -> set[str]:
             if node.level:
                 raise ValueError(f"relative import in line {node.lineno}: write `from {PACKAGE}. ... import`")
             names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.split(".")[0] == PACKAGE}
+    return names
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
@@ -43,10 +63,14 @@ class _WithoutDocstrings(ast.NodeTransformer):
 
 
 @functools.cache
-def _parsed(path: Path) -> tuple[str, frozenset[str]]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    imports = frozenset(_own_imports(tree))
-    return ast.dump(_WithoutDocstrings().visit(tree)), imports
+def _parsed(text: str) -> tuple[str, frozenset[str], frozenset[str]]:
+    """Of a module's text: its syntax tree's hash, what it imports of this package, and which other packages."""
+    tree = ast.parse(text)
+    names = _imports(tree)
+    own = frozenset(name for name in names if name.split(".")[0] == PACKAGE)
+    others = frozenset(name.split(".")[0] for name in names - own)
+    dump = ast.dump(_WithoutDocstrings().visit(tree))
+    return hashlib.sha256(dump.encode()).hexdigest(), own, others - sys.stdlib_module_names
 
 
 def defines(module: str, *functions: str) -> bool:
@@ -60,18 +84,29 @@ def defines(module: str, *functions: str) -> bool:
 
 @functools.cache
 def sources(*modules: str) -> tuple[Path, ...]:
-    """Files of the named modules (below the package: `make_shards`) and of all they import, sorted."""
+    """Files of the named modules (below the package: `make_shards`) and of all they import, sorted.
+
+    Importing a module runs the `__init__.py` of the folders that it lies in: these are among them.
+    """
     pending = [f"{PACKAGE}.{module}" for module in modules]
     for module in pending:
         if _file(module) is None:
             raise ValueError(f"there is no module {module}")
     found: set[Path] = set()
     while pending:
-        path = _file(pending.pop())
+        name = pending.pop()
+        path = _file(name)
         if path is not None and path not in found:
             found.add(path)
-            pending += _parsed(path)[1]
+            if "." in name:
+                pending.append(name.rpartition(".")[0])
+            pending += _parsed(_text(path))[1]
     return tuple(sorted(found))
+
+
+@functools.cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 @functools.cache
@@ -79,5 +114,45 @@ def code_fingerprint(*modules: str) -> str:
     """12 hex digits that change when the computation in these modules, or in what they import, changes."""
     digest = hashlib.sha256()
     for path in sources(*modules):
-        digest.update(f"{path.relative_to(_ROOT)}\0{_parsed(path)[0]}\0".encode())
+        digest.update(f"{path.relative_to(_ROOT)}\0{_parsed(_text(path))[0]}\0".encode())
     return digest.hexdigest()[:12]
+
+
+def modules_of(step: str, dataset: str | None = None) -> list[str]:
+    """The modules that a step is made of, below the package: its own, and its data set's if it runs some of that.
+
+    Else a change of how labels are read would decode the archive again.
+    """
+    if dataset is None:
+        return [step]
+    functions = _RUN_OF_DATASET.get(step)
+    adapter = f"datasets.{dataset}"
+    return [step, adapter] if functions is None or defines(adapter, *functions) else [step]
+
+
+@functools.cache
+def packages(*modules: str) -> tuple[str, ...]:
+    """Distributions that these modules and all they import compute with, sorted; not what those need in turn.
+
+    (A version of torch fixes those of its CUDA libraries.)
+    """
+    names = {name for path in sources(*modules) for name in _parsed(_text(path))[2]}
+    return tuple(sorted(_DISTRIBUTIONS.get(name, name) for name in names - _NO_RESULT))
+
+
+@functools.cache
+def pinned() -> dict[str, str]:
+    """Distribution -> version, as requirements.lock has it for this Python."""
+    from packaging.markers import Marker  # (steps do not need it)
+
+    pins = _PIN.findall(_text(_ROOT / "requirements.lock"))
+    return {name: number for name, number, where in pins if not where or Marker(where).evaluate()}
+
+
+def environment(*modules: str) -> str:
+    """What these modules compute with, at its pinned versions: `numpy 2.4.6, torch 2.11.0`."""
+    versions = pinned()
+    unknown = [name for name in packages(*modules) if name not in versions]
+    if unknown:
+        raise ValueError(f"{unknown[0]} is imported, but requirements.lock does not name it")
+    return ", ".join(f"{name} {versions[name]}" for name in packages(*modules))

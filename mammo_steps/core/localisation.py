@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mammo_steps.core.artefacts import reading
 from mammo_steps.core.geometry import roi_corner
 from mammo_steps.core.ids import Pseudonyms
 from mammo_steps.core.shares import wilson
@@ -53,7 +54,7 @@ class Lesion(NamedTuple):
 def read_lesions(path: Path, pseudonyms: Pseudonyms) -> dict[str, list[Lesion]]:
     """Lesions by pseudonymous image_id, from a CSV with raw image ids; errors name the line, never a cell."""
     lesions: dict[str, list[Lesion]] = defaultdict(list)
-    with path.open(newline="", encoding="utf-8") as file:
+    with reading(path).open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         missing = set(LESION_COLUMNS) - set(reader.fieldnames or ())
         if missing:

@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import nn
 
+from mammo_steps.core.artefacts import write_artefact
 from mammo_steps.core.checkpoint import Checkpoints, stamps
 from mammo_steps.core.compute import Compute, Job
-from mammo_steps.core.files import write_json, write_text
+from mammo_steps.core.files import indented
 from mammo_steps.core.fit_settings import FitSettings
 from mammo_steps.core.history import best_epoch, history_csv
 from mammo_steps.core.interruption import interruptions
@@ -97,7 +98,7 @@ class Member:
         if run.checkpoints:
             run.checkpoints.check_lock()
         save_network(network, self.facts, self.model)
-        write_text(self.history, history_csv(fitted.history))
+        write_artefact(self.history, history_csv(fitted.history))
         record = {
             "compute": asdict(self.compute),
             "micro_batch": fitted.micro_batch,
@@ -107,7 +108,7 @@ class Member:
             "epochs": [asdict(cost) for cost in fitted.costs],
             **run_record(self.compute.torch_device),
         }
-        write_json(self.run, {**self.facts, **record})
+        write_artefact(self.run, indented({**self.facts, **record}))
         if run.checkpoints:
             run.checkpoints.remove()
         kept = best_epoch(fitted.history) + 1

@@ -13,8 +13,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from mammo_steps.core.artefacts import artefact, reading
 from mammo_steps.core.backbones import build_network
-from mammo_steps.core.files import replacing
 from mammo_steps.core.geometry import InputCut
 from mammo_steps.core.imagenet import load_imagenet
 from mammo_steps.core.recipe import Marked
@@ -63,7 +63,7 @@ def save_network(network: nn.Module, facts: dict[str, Any], path: Path) -> None:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     facts = sealed({"classes": list(CLASSES), **facts, "tensors_sha256": digest_of(state)})
     # One metadata key: several would be written in an order that changes from run to run.
-    with replacing(path) as scratch:
+    with artefact(path) as scratch:
         # (save_file would make a file that its owner alone can read)
         scratch.write_bytes(safetensors.torch.save(state, {"mammo_steps": json.dumps(facts, sort_keys=True)}))
 
@@ -77,7 +77,7 @@ def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:
 def read_facts(path: Path) -> dict[str, Any]:
     """What `save_network` was told about the weights in `path`; ValueError if it wrote no such file."""
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
+        with safetensors.safe_open(reading(path), framework="pt") as file:
             metadata = file.metadata() or {}
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} {_UNREADABLE} ({error})") from None

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mammo_steps.core.artefacts import reading
+
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """CSV with floats to 6 decimals and None as an empty field."""
@@ -30,8 +32,12 @@ def read_csv(path: Path, words: Collection[str]) -> list[dict[str, Any]]:
             return None
         return int(field) if field.lstrip("-").isdigit() else float(field)
 
-    with path.open(newline="", encoding="utf-8") as file:
+    with reading(path).open(newline="", encoding="utf-8") as file:
         return [{name: value(name, field) for name, field in row.items()} for row in csv.DictReader(file)]
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(reading(path).read_text(encoding="utf-8"))
 
 
 def _six_digits(value: Any) -> Any:

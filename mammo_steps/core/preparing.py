@@ -13,6 +13,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from mammo_steps.core import tiles
+from mammo_steps.core.artefacts import reading
 from mammo_steps.core.breast import breast_mask, breast_place
 from mammo_steps.core.decoding import Stored
 from mammo_steps.core.dicom_headers import quiet_pydicom
@@ -73,7 +74,7 @@ class Prepared:
 
 def read_list(path: Path) -> list[Listed]:
     """The shard list, which is sorted by image_id."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with reading(path).open(newline="", encoding="utf-8") as file:
         listed = [Listed(r["image_id"], r["path"], r["laterality"]) for r in csv.DictReader(file)]
     ids = [image.image_id for image in listed]
     if ids != sorted(set(ids)):

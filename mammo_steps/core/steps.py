@@ -4,10 +4,22 @@ import atexit
 import functools
 import json
 import logging
-import resource
 import sys
 import time
+from importlib.machinery import ModuleSpec
 from typing import Any
+
+from mammo_steps.core.artefacts import begin, peak_mb
+
+
+def start_step(module: ModuleSpec, flags: object) -> None:
+    """Begin a step: log lines, and what the manifests of its results say of it.
+
+    module  the step's own `__spec__`, under whatever name it was started
+    flags   what argparse made of its command line
+    """
+    start_logging()
+    begin(module.name.rpartition(".")[2], vars(flags))
 
 
 def start_logging() -> None:
@@ -25,10 +37,7 @@ def _log_cost_at_exit() -> None:
 
 def _print_cost(started: float) -> None:
     """One line `cost: {...}` with wall time and the peak memory of the largest process."""
-    kilobytes = max(
-        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    cost = {"wall_s": round(time.monotonic() - started, 1), "peak_mb": round(kilobytes / 1024)}
+    cost = {"wall_s": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
     print(f"cost: {json.dumps(cost)}", file=sys.__stderr__)
 
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mammo_steps.core.artefacts import artefact, reading
 from mammo_steps.core.columns import TABLES
-from mammo_steps.core.files import replacing
 from mammo_steps.core.recipe import Marked, Recipe
 
 _TYPES = {
@@ -71,7 +71,7 @@ def _marked_schema(kind: str, recipe: Recipe | None) -> pa.Schema:
 def recipe_of(path: Path) -> Marked:
     """The table's recipe; ValueError if it bears none."""
     with _naming(path):
-        metadata = pq.read_schema(path).metadata
+        metadata = pq.read_schema(reading(path)).metadata
     return Marked.from_metadata(path, _texts(metadata))
 
 
@@ -85,7 +85,7 @@ def write_table(path: Path, kind: str, columns: Mapping[str, Any], recipe: Recip
     recipe  what the pixels behind it went through, for a table that depends on pixels
     """
     table = _checked(kind, columns).replace_schema_metadata(_marked_schema(kind, recipe).metadata)
-    with replacing(path) as scratch:
+    with artefact(path) as scratch:
         pq.write_table(table, scratch, compression="zstd", write_page_checksum=True)
 
 
@@ -101,7 +101,7 @@ def write_rows(
 
 def read_table(path: Path, kind: str, columns: Iterable[str] | None = None) -> pa.Table:
     """Read a table; ValueError if it is damaged or not of this kind (columns or types differ)."""
-    with _naming(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with _naming(path), pq.ParquetFile(reading(path), page_checksum_verification=True) as file:
         _check_counts(file.metadata)
         table = file.read(list(columns) if columns is not None else None)
     wanted = schema(kind)
@@ -133,7 +133,7 @@ class RowGroups:
     def __init__(self, path: Path, *kinds: str) -> None:
         self.path = path
         with _naming(path):
-            self._file = pq.ParquetFile(path, page_checksum_verification=True)
+            self._file = pq.ParquetFile(reading(path), page_checksum_verification=True)
             found = self._file.schema_arrow
         if not any(found.equals(schema(kind)) for kind in kinds):
             self._file.close()
@@ -176,7 +176,7 @@ class RowGroupWriter:
     def __init__(self, path: Path, kind: str, compression: str, recipe: Recipe | None = None) -> None:
         self.n_rows = 0
         self._kind = kind
-        self._replacing = replacing(path)
+        self._artefact = artefact(path)
         self._path = path
         self._compression = compression
         self._recipe = recipe
@@ -184,7 +184,7 @@ class RowGroupWriter:
     def __enter__(self) -> Self:
         # No statistics and no dictionary: they would cost more than they save on one-row groups.
         self._writer = pq.ParquetWriter(
-            self._replacing.__enter__(),
+            self._artefact.__enter__(),
             _marked_schema(self._kind, self._recipe),
             compression=self._compression,
             use_dictionary=False,
@@ -208,7 +208,7 @@ class RowGroupWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.close()
-        self._replacing.__exit__(kind, error, trace)
+        self._artefact.__exit__(kind, error, trace)
 
 
 @contextmanager
@@ -221,7 +221,7 @@ def batch_writer(
     """
     collected: dict[str, list[Any]] = {name: [] for name in TABLES[kind]}
     with (
-        replacing(path) as scratch,
+        artefact(path) as scratch,
         pq.ParquetWriter(scratch, schema(kind), compression="zstd", write_page_checksum=True) as writer,
     ):
 

@@ -1,6 +1,5 @@
 """Other people's weight files: a checked checksum, and no code of the file is run."""
 
-import hashlib
 import pickle
 import zipfile
 from pathlib import Path
@@ -10,6 +9,9 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
+
+from mammo_steps.core.artefacts import reading
+from mammo_steps.core.manifest import sha256_of
 
 # what reading a file that is no state dict can raise
 _UNREADABLE = (
@@ -30,7 +32,7 @@ def read_weight_file(path: Path, sha256: str | None, key: str) -> Any:
 
     key  of the config, where sha256 stands
     """
-    found = sha256_of(path)
+    found = sha256_of(reading(path))
     if found != sha256:
         raise ValueError(
             f"{path}: sha256 is {found}, {key} says {sha256}. If the file is the one you want, write its "
@@ -46,12 +48,6 @@ def read_weight_file(path: Path, sha256: str | None, key: str) -> Any:
             "tensors, which is refused because reading it could run code. Wanted is what "
             "torch.save(network.state_dict(), ...) writes, or a safetensors file"
         ) from None
-
-
-def sha256_of(path: Path) -> str:
-    """What `sha256sum` says of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def tensors_of(content: Any, path: Path) -> dict[str, Tensor]:

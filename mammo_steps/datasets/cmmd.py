@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
+from mammo_steps.core.artefacts import reading
 from mammo_steps.core.labels import ExamLabel, FactsOf, ImageFacts, Windows
 from mammo_steps.core.terms import Outcome
 from mammo_steps.datasets.breast_outcomes import BreastOutcome
@@ -76,7 +77,7 @@ def _records(path: Path) -> Iterator[Record]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such label table; name it in the config")
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
+        book = load_workbook(reading(path), read_only=True, data_only=True)
     except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
         raise ValueError(f"{path}: no workbook that can be read ({type(error).__name__})") from None
     n_columns = 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from mammo_steps.core.artefacts import reading
 from mammo_steps.core.labels import ExamLabel
 
 SHOWN = 10  # faults that a message lists
@@ -81,7 +82,7 @@ def _records(path: Path, separator: str) -> Iterator[Record]:
     """(first line, stripped cells) of each record that is not blank, the header first."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such label table; name it in the config")
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with reading(path).open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=separator, strict=True)
         before = 0  # lines up to the end of the record before: a quoted cell may hold line breaks
         try:

@@ -40,10 +40,10 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from mammo_steps.core import decoding, dicom_headers
+from mammo_steps.core.artefacts import artefact
 from mammo_steps.core.decoding import Stored
 from mammo_steps.core.dicom_headers import Header
 from mammo_steps.core.exclusions import ExclusionError
-from mammo_steps.core.files import replacing
 from mammo_steps.core.header_choice import HeaderSettings
 from mammo_steps.core.labels import ExamLabel, Windows, side_of
 from mammo_steps.core.terms import Outcome, Reason
@@ -194,7 +194,7 @@ def write_lesions(info: Path, archive: Path, path: Path) -> int:
     rows = list(lesion_rows(read_info(info), archive))
     if not rows:
         raise ValueError(f"{archive}: no film (.pgm or .dcm) with an abnormality that has a place in {info}")
-    with replacing(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
+    with artefact(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(LESION_COLUMNS)
         writer.writerows(rows)

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from mammo_steps.core.artefacts import reading
+
 FILM_PX = 1024
 KINDS = ("CALC", "CIRC", "SPIC", "MISC", "ARCH", "ASYM")
 
@@ -58,7 +60,7 @@ def read_info(path: Path) -> dict[int, Film]:
             f"{path}: there is no such file; `labels` has to name the database's Info.txt"
         )
     films: dict[int, Film] = {}
-    for line, text in enumerate(path.read_text(encoding="latin-1").splitlines(), start=1):
+    for line, text in enumerate(reading(path).read_text(encoding="latin-1").splitlines(), start=1):
         if not _FILM_LINE.match(text):
             continue
         entry = _ENTRY.fullmatch(text)

@@ -9,6 +9,7 @@ from mammo_steps.core.endpoints import sampled, truths, worst_outcomes
 from mammo_steps.core.exam_aucs import Rules, comparisons
 from mammo_steps.core.exam_models import table_models
 from mammo_steps.core.exam_scores import read_exams
+from mammo_steps.core.manifest import files_below
 from mammo_steps.core.number_text import json_text
 from mammo_steps.core.tables import write_rows
 from mammo_steps.core.terms import Endpoint
@@ -240,7 +241,7 @@ def test_without_lesions_localisation_is_empty_and_the_rest_is_there(study, tmp_
 
 def test_the_same_inputs_give_the_same_bytes(study, tmp_path):
     run(study, tmp_path)
-    for file in sorted((study / "report").iterdir()):
+    for file in files_below(study / "report"):
         assert (tmp_path / file.name).read_bytes() == file.read_bytes(), file.name
 
 

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from mammo_steps import make_demo_cohort
 from mammo_steps.core import dicom_writing
 from mammo_steps.core.decoding import read_pixels
+from mammo_steps.core.manifest import files_below
 from mammo_steps.core.synthetic_exams import CANCERS, draw_machine, plan_exams
 from mammo_steps.core.terms import Outcome
 
@@ -76,7 +77,7 @@ def unpainted(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files_below(folder)}
 
 
 def test_two_workers_write_the_same_bytes_as_one(cohort: Cohort, tmp_path: Path) -> None:
@@ -261,7 +262,9 @@ def test_a_run_that_breaks_leaves_nothing_that_looks_finished(
     assert [path.name for path in tmp_path.iterdir()] == [".archive.unfinished"]
     monkeypatch.undo()
     write_cohort(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["archive", "labels.csv", "lesions.csv"]
+    made = ["archive", "labels.csv", "lesions.csv"]
+    manifests = [f".{name}.manifest.json" for name in made]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*manifests, *made]
     assert len(list((tmp_path / "archive").rglob("*.*"))) == 120
 
 

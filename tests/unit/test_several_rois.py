@@ -63,7 +63,9 @@ def test_the_first_coa_is_that_of_one_per_image(
 
 def test_every_coa_has_a_roi_and_the_first_is_number_0(several: Path) -> None:
     three = read_table(several / "coas.parquet", "holistic_scores").to_pandas().set_index("image_id")
-    rois = pd.concat(read_table(file, "rois").to_pandas() for file in sorted((several / "rois").iterdir()))
+    rois = pd.concat(
+        read_table(file, "rois").to_pandas() for file in sorted((several / "rois").glob("*.parquet"))
+    )
     assert rois.groupby("image_id").size().sort_index().equals(three.further_coa_rows.map(len) + 1)
     for roi in rois.itertuples():
         coa = three.loc[roi.image_id]

@@ -36,7 +36,7 @@ def test_a_missing_roi_of_a_positive_stops_the_training(
     tiny_study: TinyStudy, fold_0: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "rois").mkdir()
-    for file in (fold_0 / "attention/fold0/rois").iterdir():
+    for file in (fold_0 / "attention/fold0/rois").glob("*.parquet"):
         write_rows(tmp_path / "rois" / file.name, "rois", [], recipe_of(file).recipe)
     with pytest.raises(ValueError, match="images have no ROI"):
         train_attention.main(

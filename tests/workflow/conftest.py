@@ -1,5 +1,6 @@
-"""One finished study for all who only ask what would run again."""
+"""A finished tiny study that several test files look at."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,17 @@ from running import snakemake
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny study, run to its end; tests plan with it and change nothing in it."""
+def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a whole run; tests leave its results as they are."""
     folder = tmp_path_factory.mktemp("run")
     result = snakemake(folder, "all")
     assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+@pytest.fixture
+def own_study(finished_study: Path, tmp_path: Path) -> Path:
+    """A copy of the finished study, with all times of change, for a test of its own."""
+    folder = tmp_path / "own"
+    shutil.copytree(finished_study, folder)
     return folder

@@ -11,20 +11,31 @@ TINY = ("config/demo.yaml", "tests/workflow/tiny.yaml")
 
 
 def snakemake(
-    folder: Path, *arguments: str, configs: tuple[str, ...] = TINY, config: tuple[str, ...] = ()
+    folder: Path,
+    *arguments: str,
+    configs: tuple[str, ...] = TINY,
+    config: tuple[str, ...] = (),
+    repo: Path = REPO,
 ) -> subprocess.CompletedProcess[str]:
-    """`snakemake <arguments> --configfile <configs> --config <config>` in `folder`, on two cores."""
-    command = command_of(folder, *arguments, configs=configs, config=config)
+    """`snakemake <arguments> --configfile <configs> --config <config>` in `folder`, on two cores.
+
+    repo  the checkout
+    """
+    command = command_of(folder, *arguments, configs=configs, config=config, repo=repo)
     return subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
 
 
 def command_of(
-    folder: Path, *arguments: str, configs: tuple[str, ...], config: tuple[str, ...] = ()
+    folder: Path,
+    *arguments: str,
+    configs: tuple[str, ...],
+    config: tuple[str, ...] = (),
+    repo: Path = REPO,
 ) -> list[str]:
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--snakefile"]
-    command += [str(REPO / "workflow/Snakefile"), "--directory", str(folder)]
+    command += [str(repo / "workflow/Snakefile"), "--directory", str(folder)]
     if configs:
-        command += ["--configfile", *(str(REPO / name) for name in configs)]
+        command += ["--configfile", *(str(repo / name) for name in configs)]
     if config:
         command += ["--config", *config]
     return command
@@ -43,3 +54,13 @@ def planned(result: subprocess.CompletedProcess[str]) -> dict[str, int]:
         assert "Nothing to be done" in result.stdout + result.stderr, result.stdout + result.stderr
         return {}
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)}
+
+
+def reasons(result: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """Rule -> the reasons of its jobs, of a dry run."""
+    found: dict[str, str] = {}
+    for rule, reason in re.findall(
+        r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    reason: (.*)", result.stdout, re.MULTILINE
+    ):
+        found[rule] = found.get(rule, "") + reason
+    return found

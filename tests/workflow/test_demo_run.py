@@ -12,6 +12,11 @@ MODELS += ["reader_1", "reader_2", "one_reader", "two_readers"]
 
 
 @pytest.fixture
+def run(finished_study: Path) -> Path:
+    return finished_study
+
+
+@pytest.fixture
 def results(run: Path) -> Path:
     return run / "results/demo"
 

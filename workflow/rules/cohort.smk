@@ -41,7 +41,7 @@ rule list_images:
         log_of("list_images"),
     localrule: True
     params:
-        code=code("list_images", f"datasets.{config['dataset']}"),
+        code=code("list_images", config["dataset"]),
         settings=settings("list_images"),
         windows=settings("outcome_windows"),
         dataset=config["dataset"],
@@ -91,7 +91,7 @@ if config["lesions"] == "from_dataset":
             log_of("list_lesions"),
         localrule: True
         params:
-            code=code("list_lesions", f"datasets.{config['dataset']}"),
+            code=code("list_lesions", config["dataset"]),
             dataset=config["dataset"],
             archive=str(next(iter(INTAKES.values())).archive),
         shell:

@@ -15,8 +15,11 @@ sys.path.insert(0, str(REPO))
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(REPO)] + [p for p in [os.environ.get("PYTHONPATH")] if p]
 )
+# a job that is left over from a killed run, and finds its work done, then ends without an error: else Snakemake would
+# remove what it found, as the results of a failed job
+os.environ["MAMMO_STEPS_UNDER_SNAKEMAKE"] = "1"
 
-from mammo_steps.core.fingerprint import code_fingerprint, defines
+from mammo_steps.core.fingerprint import code_fingerprint, environment, modules_of
 from mammo_steps.core.config_schema import check_schema
 from mammo_steps.core.study import StudyError, fill_in_paths, read_config, study_of
 from mammo_steps.core.study_checks import check_files
@@ -103,18 +106,13 @@ def settings(section):
     return json.dumps(config[section])
 
 
-def code(*modules):
-    """Fingerprint of a step's code; a change of what it computes reruns the rule."""
-    return code_fingerprint(*modules)
+def code(step, dataset=None):
+    """Fingerprint of a step's code, and the libraries it computes with; a change of either reruns the rule.
 
-
-def adapter(*functions):
-    """The data set's module if it has one of these functions, which a step then runs.
-
-    Else a change of how labels are read would decode the archive again.
+    dataset  for a step that runs the data set's module
     """
-    name = f"datasets.{config['dataset']}"
-    return [name] if defines(name, *functions) else []
+    modules = modules_of(step, dataset)
+    return f"{code_fingerprint(*modules)}, {environment(*modules)}"
 
 
 def python_on(wildcards, resources):

@@ -16,7 +16,7 @@ rule doctor:
     resources:
         mem_mb=lambda wildcards, threads: 2000 + 500 * threads,
     params:
-        code=code("doctor", f"datasets.{config['dataset']}"),
+        code=code("doctor", config["dataset"]),
         settings=json.dumps(
             {
                 "study": config["study"],

@@ -12,7 +12,7 @@ rule read_headers:
         log_of("read_headers", "intake", "chunk"),
     threads: config["read_headers"]["workers"]
     params:
-        code=code("read_headers", *adapter("image_facts", "read_header")),
+        code=code("read_headers", config["dataset"]),
         settings=json.dumps(config["read_headers"]["settings"]),
         archive=lambda wildcards: str(INTAKES[wildcards.intake].archive),
         n_chunks=lambda wildcards: INTAKES[wildcards.intake].n_chunks,
@@ -70,7 +70,7 @@ rule make_shards:
     resources:
         mem_mb=lambda wildcards, threads: 1500 + 500 * threads,
     params:
-        code=code("make_shards", *adapter("read_pixels")),
+        code=code("make_shards", config["dataset"]),
         settings=json.dumps(config["make_shards"]["settings"]),
         archive=lambda wildcards: str(intake_of(wildcards).archive),
         dataset=config["dataset"],

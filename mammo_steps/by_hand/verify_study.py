@@ -1,0 +1,279 @@
+"""Check every artefact of a study against its manifest: is it there, whole, and made from what lies there now?
+
+    python -m mammo_steps.by_hand.verify_study --results results/paper
+
+`snakemake verify` runs this; by hand, run it in the folder that the workflow runs in. Also checked is what lies
+elsewhere and was made by the workflow: the private tables, and the shards of another study. Prints each file that is
+not as it was left, what was found and wanted, and the commands that make it anew; exit status 1 if there is one. Logs,
+TensorBoard's events and hidden files are no artefacts.
+"""
+
+import argparse
+import functools
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mammo_steps.core.manifest import (
+    artefact_of,
+    bears_time_of,
+    files_below,
+    is_manifest,
+    manifest_path,
+    read_manifest,
+    rows_of,
+    set_time,
+    sha256_of,
+    stated_sha256,
+)
+
+_NO_ARTEFACTS = {"logs", "events"}  # folders
+_SHOWN = 12  # hexadecimal digits
+_FAULTS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An artefact that is not as its step left it; `step` is None where nobody says which."""
+
+    artefact: Path
+    found: str
+    wanted: str
+    step: str | None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the look at one artefact gave; `n_bytes` were found right."""
+
+    findings: tuple[Finding, ...]
+    n_bytes: int = 0
+    unreadable: bool = False
+
+
+def manifests_of(results: Path) -> dict[Path, dict[str, Any] | None]:
+    """Artefact -> manifest, of all below a folder and of all that they were made from; None = a damaged manifest."""
+    found: dict[Path, dict[str, Any] | None] = {}
+    pending = [artefact_of(path) for path in sorted(results.rglob(".*")) if is_manifest(path)]
+    while pending:
+        artefact = pending.pop()
+        if artefact in found:
+            continue
+        try:
+            found[artefact] = manifest = read_manifest(artefact)
+        except ValueError:
+            found[artefact] = manifest = None
+        for path in map(Path, manifest["inputs"] if manifest else ()):
+            pending += [made for made in (path, path.parent) if _has_manifest(made)]
+    return dict(sorted(found.items()))
+
+
+def _has_manifest(artefact: Path) -> bool:
+    try:
+        return manifest_path(artefact).is_file()
+    except OSError:  # a folder that this user may not enter
+        return False
+
+
+def without_manifest(results: Path, artefacts: Iterable[Path]) -> Iterator[Finding]:
+    """The files below a folder that no manifest speaks for."""
+    known = set(artefacts)
+    for path in files_below(results):
+        places = {path, *path.parents}
+        if not places & known and not _NO_ARTEFACTS & set(path.relative_to(results).parts[:-1]):
+            yield Finding(path, "no manifest says what it was made from", "an artefact of a step", None)
+
+
+def check(artefact: Path, manifest: dict[str, Any] | None, quick: bool, contents: "Contents") -> Checked:
+    """Look at an artefact and at what it was made from."""
+    if manifest is None:
+        return Checked((Finding(artefact, "its manifest is damaged", "a manifest", None),))
+    step = manifest["step"]
+    try:
+        faults = list(_faults(artefact, manifest, quick)) or list(contents.others(manifest["inputs"]))
+    except PermissionError:
+        return Checked((), unreadable=True)
+    findings = tuple(Finding(artefact, found, wanted, step) for found, wanted in faults)
+    return Checked(findings, 0 if findings else manifest["bytes"])
+
+
+def _faults(artefact: Path, manifest: dict[str, Any], quick: bool) -> Iterator[tuple[str, str]]:
+    """(found, wanted) of each way in which an artefact differs from its manifest."""
+    if "files" in manifest:
+        yield from _folder_faults(artefact, manifest["files"], quick)
+    elif not artefact.is_file():
+        yield "it is gone", _words(manifest)
+    else:
+        about = artefact.stat()
+        fault = _content_fault(artefact, manifest, quick and bears_time_of(artefact))
+        if fault is not None:
+            yield fault
+        else:
+            set_time(artefact, about.st_mtime_ns)
+
+
+def _folder_faults(folder: Path, files: dict[str, Any], quick: bool) -> Iterator[tuple[str, str]]:
+    if not folder.is_dir():
+        yield "it is gone", f"a folder of {len(files)} files"
+        return
+    lying = {path.relative_to(folder).as_posix() for path in files_below(folder)}
+    for name in sorted(lying - files.keys()):
+        yield f"{name} is in it", "only what its step wrote"
+    for name, entry in files.items():
+        path = folder / name
+        if name not in lying:
+            yield f"{name} is gone from it", _words(entry)
+        else:
+            same_time = path.stat().st_mtime_ns == entry["mtime_ns"]
+            fault = _content_fault(path, entry, quick and same_time)
+            if fault is not None:
+                yield f"{name}: {fault[0]}", fault[1]
+
+
+def _content_fault(path: Path, about: dict[str, Any], trusted: bool) -> tuple[str, str] | None:
+    """trusted  do not read the bytes if there are as many as there were"""
+    n_bytes = path.stat().st_size
+    if n_bytes != about["bytes"]:
+        return f"{n_bytes:,} bytes", _words(about)
+    if not trusted:
+        found = sha256_of(path)
+        if found != about["sha256"]:
+            return f"other bytes, as many (sha256 {found[:_SHOWN]})", _words(about)
+    if "rows" in about:
+        try:
+            rows = rows_of(path, path.suffix)
+        except ValueError as error:
+            return str(error), _words(about)
+        if rows != about["rows"]:
+            return f"{rows:,} rows", _words(about)
+    return None
+
+
+def _words(about: dict[str, Any]) -> str:
+    rows = f", {about['rows']:,} rows" if "rows" in about else ""
+    return f"{about['bytes']:,} bytes{rows}, sha256 {about['sha256'][:_SHOWN]}"
+
+
+class Contents:
+    """What lies where inputs lay; each file is looked at once.
+
+    quick  take an outside file's bytes for the same if there are as many
+    """
+
+    def __init__(self, quick: bool) -> None:
+        self._quick = quick
+        self._stated = functools.cache(stated_sha256)
+        self._sha256 = functools.cache(sha256_of)
+
+    def others(self, inputs: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        """(found, wanted) of each input that is not what lies there now."""
+        for name, taken in inputs.items():
+            path, then = Path(name), taken["sha256"]
+            now = self._stated(path)
+            if now is None and not path.is_file():
+                yield f"its input {name} is gone", f"sha256 {then[:_SHOWN]}"
+                continue
+            if now is None:
+                same_length = path.stat().st_size == taken["bytes"]
+                now = then if self._quick and same_length else self._sha256(path)
+            if now != then:
+                yield f"made from another {name} (sha256 {then[:_SHOWN]})", f"from sha256 {now[:_SHOWN]}"
+
+
+def told(findings: Sequence[Finding]) -> Iterator[str]:
+    """The findings in words, artefact by artefact, a few of each."""
+    of_artefact: dict[Path, list[Finding]] = {}
+    for finding in findings:
+        of_artefact.setdefault(finding.artefact, []).append(finding)
+    for artefact, own in of_artefact.items():
+        yield str(artefact)
+        for finding in own[:_FAULTS_SHOWN]:
+            yield f"    found:  {finding.found}"
+            yield f"    wanted: {finding.wanted}"
+        if len(own) > _FAULTS_SHOWN:
+            yield f"    and {len(own) - _FAULTS_SHOWN} more"
+        if own[0].step:
+            yield f"    rule:   {own[0].step}"
+
+
+def in_turns(wrong: Iterable[Path], manifests: Mapping[Path, Mapping[str, Any] | None]) -> list[list[Path]]:
+    """The wrong artefacts in the order in which they have to be made: none of a turn is made from another of it."""
+    wrong = set(wrong)
+
+    @functools.cache
+    def turn(artefact: Path) -> int:
+        """How many wrong ones come one after the other on the way to it."""
+        inputs = [Path(name) for name in (manifests[artefact] or {"inputs": ()})["inputs"]]
+        made = [one for path in inputs for one in (path, path.parent) if one in manifests]
+        return max((turn(one) + (one in wrong) for one in made), default=0)
+
+    turns = {artefact: turn(artefact) for artefact in sorted(wrong)}
+    return [[a for a, own in turns.items() if own == number] for number in sorted(set(turns.values()))]
+
+
+def advice(
+    findings: Sequence[Finding], manifests: Mapping[Path, Mapping[str, Any] | None], command: str
+) -> str:
+    """What to type. Snakemake does not see what is wrong with a file, so that it has to be forced.
+
+    One turn after the other: what comes after a file that is made anew to the same byte then need not be made again.
+    """
+    program, _, options = command.partition(" ")
+    wrong = {finding.artefact for finding in findings}
+    turns = [*in_turns(wrong & manifests.keys(), manifests), sorted(wrong - manifests.keys())]
+    lines = ["To make them anew, in this order:", ""]
+    for targets in filter(None, turns):
+        named = " \\\n        ".join(shlex.quote(str(target)) for target in targets)
+        lines.append(f"    {program} {named} \\\n        --force {options}".rstrip())
+    lines += [f"    {program} verify {options}".rstrip(), f"    {program} all {options}".rstrip()]
+    if wrong - manifests.keys():
+        lines.append("A file without a manifest that no rule makes is not the study's: move it elsewhere.")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, required=True, help="results/<study>")
+    parser.add_argument(
+        "--quick", action="store_true", help="read no bytes where their number and time of change fit"
+    )
+    parser.add_argument(
+        "--snakemake", default="snakemake --cores all", help="how to run the workflow, for the advice"
+    )
+    args = parser.parse_args(argv)
+
+    started = time.monotonic()
+    manifests = manifests_of(args.results)
+    if not manifests:
+        sys.exit(f"{args.results} holds no manifests: wanted the folder of a study that was run")
+    contents = Contents(args.quick)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        look = functools.partial(check, quick=args.quick, contents=contents)
+        looks = list(pool.map(look, manifests, manifests.values()))
+    findings = [finding for look in looks for finding in look.findings]
+    findings += without_manifest(args.results, manifests)
+    for line in told(findings):
+        print(line)
+    wrong, unread = {finding.artefact for finding in findings}, sum(look.unreadable for look in looks)
+    right = len(manifests) - unread - len(wrong & manifests.keys())
+    gigabytes = sum(look.n_bytes for look in looks) / 1e9
+    said = f", {unread} not looked at (no right to read them)" if unread else ""
+    print(
+        f"{right} artefacts as they were left{said}, {len(wrong)} not; {gigabytes:,.3f} GB, "
+        f"{time.monotonic() - started:.1f} s"
+    )
+    if findings:
+        print(advice(findings, manifests, args.snakemake))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""What this process makes, and from what: every artefact that a step writes gets its manifest.
+
+A step says at its start who it is (`begin`), the readers of artefacts and of other people's tables and weights note
+what they read (`reading`), and a written artefact's manifest names all that was read so far. Without `begin` nothing is
+noted and no manifest is written. Files of the archive are not noted: they are too many, and their names may be ids.
+"""
+
+import logging
+import os
+import platform
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mammo_steps.core.files import replacing, write_json
+from mammo_steps.core.fingerprint import code_fingerprint, modules_of, packages
+from mammo_steps.core.manifest import (
+    content_of,
+    described,
+    described_folder,
+    manifest_path,
+    read_manifest,
+    set_time,
+)
+
+log = logging.getLogger(__name__)
+
+UNDER_SNAKEMAKE = "MAMMO_STEPS_UNDER_SNAKEMAKE"  # set in the environment of a job's steps
+
+
+class LaterWriterError(SystemExit):
+    """The same artefact was written by a process that began later: this one writes nothing and ends.
+
+    Under Snakemake with status 0, for it would remove the artefact as that of a failed job; else with status 1.
+    """
+
+    def __init__(self, message: str) -> None:
+        log.error("%s", message)
+        super().__init__(0 if os.environ.get(UNDER_SNAKEMAKE) else 1)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who writes: the same for all artefacts of a process.
+
+    settings  JSON values of the command line
+    read      path as given -> bytes and sha256 of what was read
+    written   paths as given
+    """
+
+    step: str
+    code: str
+    settings: Mapping[str, Any]
+    environment: Mapping[str, str]
+    began_utc: str
+    began_s: float
+    read: dict[str, dict[str, Any]] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
+
+    def manifest(self, about: Mapping[str, Any]) -> dict[str, Any]:
+        """What a manifest says of an artefact that is `described` so."""
+        inputs = {path: content for path, content in sorted(self.read.items()) if path not in self.written}
+        return {
+            "step": self.step,
+            "code": self.code,
+            "settings": self.settings,
+            "environment": self.environment,
+            **about,
+            "began_utc": self.began_utc,
+            "wall_s": round(time.monotonic() - self.began_s, 1),
+            "peak_mb": peak_mb(),
+            "host": platform.node(),
+            "slurm_job": os.environ.get("SLURM_JOB_ID"),
+            "inputs": inputs,
+        }
+
+
+_this_process: Origin | None = None
+
+
+def peak_mb() -> int:
+    """Peak memory of the largest process so far: this one, or one that it has ended."""
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return round(max(resource.getrusage(one).ru_maxrss for one in who) / 1024)
+
+
+def begin(step: str, given: Mapping[str, Any]) -> None:
+    """From here on this process is a step, with what its command line gave: flag -> value.
+
+    Paths and the key of the pseudonyms are no settings.
+    """
+    global _this_process
+    modules = modules_of(step, given.get("dataset"))
+    _this_process = Origin(
+        step=step,
+        code=code_fingerprint(*modules),
+        settings={name: value for name, value in given.items() if name != "key" and _is_setting(value)},
+        environment={
+            "python": platform.python_version(),
+            **{name: version(name) for name in packages(*modules)},
+        },
+        began_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        began_s=time.monotonic(),
+    )
+
+
+def forget() -> None:
+    """This process is no step any more; for tests, which run many in one process."""
+    global _this_process
+    _this_process = None
+
+
+def _is_setting(value: Any) -> bool:
+    parts = value if isinstance(value, list) else [value]
+    return value is not None and value != [] and not any(isinstance(part, Path) for part in parts)
+
+
+def reading(path: Path) -> Path:
+    """Note that this process reads a file; returns its path. What is no file is left to whoever opens it."""
+    if _this_process is not None and str(path) not in _this_process.read and path.is_file():
+        _this_process.read[str(path)] = content_of(path)
+    return path
+
+
+@contextmanager
+def artefact(path: Path) -> Iterator[Path]:
+    """As `files.replacing`, for what a step declares as its result: a manifest is written beside it.
+
+    LaterWriterError if a process that began later than this one has written it in the meantime.
+    """
+    with replacing(path) as scratch:
+        yield scratch
+        about = {} if _this_process is None else described(scratch, path.suffix)
+        mtime_ns = scratch.stat().st_mtime_ns
+        check_later_writer(path)
+    _write_manifest(path, about, mtime_ns)
+
+
+@contextmanager
+def artefact_folder(folder: Path) -> Iterator[None]:
+    """For a folder whose files the block writes by `files.replacing`: one manifest beside it names them all."""
+    check_later_writer(folder)
+    yield
+    about = {} if _this_process is None else described_folder(folder)
+    _write_manifest(folder, about, folder.stat().st_mtime_ns)
+
+
+def write_artefact(path: Path, text: str) -> None:
+    with artefact(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+def _write_manifest(path: Path, about: Mapping[str, Any], mtime_ns: int) -> None:
+    if _this_process is None:
+        return
+    _this_process.written.add(str(path))
+    write_json(manifest_path(path), _this_process.manifest(about))
+    set_time(path, mtime_ns)
+
+
+def check_later_writer(path: Path) -> None:
+    """LaterWriterError if a process that began later than this one has written the artefact."""
+    if _this_process is None or not path.exists():
+        return
+    try:
+        found = read_manifest(path)
+    except ValueError:
+        return
+    if found is not None and found["began_utc"] > _this_process.began_utc:
+        job = f", SLURM job {found['slurm_job']}" if found.get("slurm_job") else ""
+        raise LaterWriterError(
+            f"{path} was written by a process that began later ({found['began_utc']} on {found.get('host')}{job}); "
+            f"this one began {_this_process.began_utc}: it is left over from a run that was killed. It leaves the file "
+            "as it is, and ends"
+        )

@@ -11,6 +11,9 @@ rule crop_rois:
         rois=f"{R}/attention/{{fold}}/rois/{{shard}}.parquet",
     log:
         log_of("crop_rois", "fold", "shard"),
+    resources:
+        mem_mb=mem_mb("crop_rois"),
+        runtime=runtime("crop_rois"),
     params:
         code=code("crop_rois"),
         settings=settings("crop_rois"),
@@ -42,7 +45,8 @@ rule train_attention:
     threads: TORCH_THREADS
     resources:
         gpu=TRAINING_GPUS,
-        mem_mb=16000,
+        mem_mb=mem_mb("train_attention"),
+        runtime=runtime("train_attention"),
     params:
         python=python_on,
         code=code("train_attention"),
@@ -77,7 +81,8 @@ rule score_attention:
     threads: TORCH_THREADS
     resources:
         gpu=GPUS,
-        mem_mb=16000,
+        mem_mb=mem_mb("score_attention"),
+        runtime=runtime("score_attention"),
     params:
         code=code("score_attention"),
         rois=lambda wildcards: f"{R}/attention/{wildcards.fold}/rois",
@@ -111,6 +116,9 @@ rule score_exams:
         scores=f"{R}/scores/exams.parquet",
     log:
         log_of("score_exams"),
+    resources:
+        mem_mb=mem_mb("score_exams"),
+        runtime=runtime("score_exams"),
     params:
         code=code("score_exams"),
         settings=settings("score_exams"),

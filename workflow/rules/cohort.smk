@@ -10,6 +10,9 @@ if DEMO:
         log:
             log_of("make_demo_cohort"),
         threads: workflow.cores or 1
+        resources:
+            mem_mb=mem_mb("make_demo_cohort"),
+            runtime=runtime("make_demo_cohort"),
         params:
             code=code("make_demo_cohort"),
             settings=settings("make_demo_cohort"),
@@ -38,6 +41,9 @@ rule list_images:
         flow=f"{R}/cohort/flow.json",
     log:
         log_of("list_images"),
+    resources:
+        mem_mb=mem_mb("list_images"),
+        runtime=runtime("list_images"),
     params:
         code=code("list_images", f"datasets.{config['dataset']}"),
         settings=settings("list_images"),
@@ -64,6 +70,9 @@ rule split_folds:
         roles=f"{R}/cohort/roles.parquet",
     log:
         log_of("split_folds"),
+    resources:
+        mem_mb=mem_mb("split_folds"),
+        runtime=runtime("split_folds"),
     params:
         code=code("split_folds"),
         settings=settings("split_folds"),
@@ -86,6 +95,9 @@ if config["lesions"] == "from_dataset":
             lesions=LESIONS,
         log:
             log_of("list_lesions"),
+        resources:
+            mem_mb=mem_mb("list_lesions"),
+            runtime=runtime("list_lesions"),
         params:
             code=code("list_lesions", f"datasets.{config['dataset']}"),
             dataset=config["dataset"],

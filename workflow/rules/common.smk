@@ -18,6 +18,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 from mammo_steps.core.fingerprint import code_fingerprint, defines
 from mammo_steps.core.config_schema import check_schema
+from mammo_steps.core.job_limits import limits_of
 from mammo_steps.core.study import StudyError, fill_in_paths, read_config, study_of
 from mammo_steps.core.study_checks import check_files
 
@@ -68,6 +69,7 @@ WU_WEIGHTS = config["score_wu2019"]["weights"]  # null: the published model is n
 WU_WEIGHT_FILES = [weights["path"] for weights in (WU_WEIGHTS or {}).values()]
 OUTSIDE = config["outside_models"]["tables"]
 DEMO = config["make_demo_cohort"] is not None
+LIMITS = limits_of(config)  # rule -> memory and time that one job of it asks for
 GPUS = 0 if config["compute"]["device"] == "cpu" else 1
 TRAINING_GPUS = GPUS * config["job"]["gpus"]
 COMPUTE = json.dumps(config["compute"])
@@ -111,6 +113,16 @@ def adapter(*functions):
     """
     name = f"datasets.{config['dataset']}"
     return [name] if defines(name, *functions) else []
+
+
+def mem_mb(rule):
+    """Memory of a job of this rule, from the size of the study; more at each attempt."""
+    return lambda wildcards, attempt: LIMITS[rule].mem_mb(attempt)
+
+
+def runtime(rule):
+    """Its time limit in minutes, likewise. (--set-resources goes over both.)"""
+    return lambda wildcards, attempt: LIMITS[rule].runtime(attempt)
 
 
 def python_on(wildcards, resources):

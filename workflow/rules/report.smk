@@ -22,6 +22,9 @@ rule evaluate:
         audit=f"{R}/report/crop_audit.csv",
     log:
         log_of("evaluate"),
+    resources:
+        mem_mb=mem_mb("evaluate"),
+        runtime=runtime("evaluate"),
     params:
         code=code("evaluate"),
         settings=json.dumps(
@@ -67,6 +70,9 @@ rule explain_exams:
         maps=f"{R}/report/saliency.npz",
     log:
         log_of("explain_exams"),
+    resources:
+        mem_mb=mem_mb("explain_exams"),
+        runtime=runtime("explain_exams"),
     params:
         code=code("explain_exams"),
         settings=settings("explain_exams"),
@@ -97,6 +103,9 @@ rule draw_figures:
         figures=directory(f"{R}/report/figures"),
     log:
         log_of("draw_figures"),
+    resources:
+        mem_mb=mem_mb("draw_figures"),
+        runtime=runtime("draw_figures"),
     params:
         code=code("draw_figures"),
     shell:
@@ -126,6 +135,9 @@ rule report:
         report=f"{R}/report/report.html",
     log:
         log_of("report"),
+    resources:
+        mem_mb=mem_mb("report"),
+        runtime=runtime("report"),
     params:
         code=code("report"),
         settings=json.dumps(

@@ -1,7 +1,7 @@
 """Figures that costs are reckoned from, each with its source. MB are 10^6 bytes on disk, 2^20 in memory.
 
 measured   here, with the command and file named (two cores of an Intel Xeon); `demo`: the last line of each log of
-           `make demo`, tests/unit/demo_costs.json
+           `make demo`, bench/demo_costs.json
 published  other people's figure
 derived    from the two, by the formula given
 assumed    nothing better is known
@@ -60,6 +60,8 @@ TILE_BYTES_PER_PIXEL = 0.5  # demo 0.47, bench/tiles.json 0.43 (synthetic) and 0
 GREY_BYTES_PER_PIXEL = {8: 0.55, 16: 1.5}  # of holistic images; 8 bit: demo 0.55; 16 bit: assumed
 ROI_BYTES_PER_PIXEL = {8: 1.0, 16: 2.0}  # nearly incompressible in the demo: 0.97
 CROPS_PER_S = 150.0  # of 976 px out of tiles, bench/tiles.json; time goes with the crop's pixels
+CROP_MB = 60.0  # of the shard itself: demo 183 MB, 29 more than without images; at 976 px: assumed
+CROP_BASE_S = 0.002  # demo: 3.4 s for 1,580 ROIs of 180 px
 
 # --- networks ------------------------------------------------------------------------------------------------
 TRAINING_PASSES, SALIENCY_PASSES = (
@@ -101,6 +103,10 @@ START_S = 5.0  # python and imports 1 to 4 s (demo); a cluster job's two snakema
 # the two snakemake processes of a cluster's job: measured, `snakemake -n --target-jobs train_attention:fold=fold0` with
 # 1,225 shards and ten folds, 177 MB each
 SNAKEMAKE_MB = 2 * 177.0
+SNAKEMAKE_OPENS = 2 * 3050  # files of the environment and of the workflow: the same command under strace
+# files that a step opens of the environment: measured, `strace -f -c python -m mammo_steps.<step> --help`, 439
+# (crop_rois) to 976 (make_shards), with PyTorch 3,717 (score_attention) to 4,367 (train_holistic)
+STEP_OPENS, TORCH_OPENS = 980, 4370
 SMALL_MB = {  # demo; these hold no table of images
     "make_demo_cohort": 150.0,
     "list_lesions": 150.0,

@@ -63,7 +63,9 @@ def _archive(asked: _Asked) -> Iterator[RuleCost]:
     n, own_shards = size.n_images, config["shards_from"] is None
     demo = config["make_demo_cohort"] is not None
     if demo:
-        files = Artefact("demo/archive", "*.dcm", 1, round(n), n * _megapixels(config) * 2e6)
+        files = Artefact(
+            "demo/archive", "*.dcm", 1, round(n), n * _megapixels(config) * 1e6
+        )  # demo 1.0 bytes
         wall_s = figures.START_S + n * _decode_s(config) * 2  # drawing an image takes about twice as long
         yield RuleCost("make_demo_cohort", 1, wall_s, 1, figures.SMALL_MB["make_demo_cohort"], 0, 0, (files,))
     workers = config["read_headers"]["workers"]
@@ -138,7 +140,7 @@ def _network(
     tables_mb = figures.MEMORY_MB["fold_tables"].per_million * asked.size.n_images / 1e6
     return RuleCost(
         rule, asked.size.n_networks, figures.START_S + tables_s + wall_s, asked.threads,
-        memory_mb + max(1, gpus) * tables_mb, gpus, n_opened, artefacts,
+        memory_mb + max(1, gpus) * tables_mb, gpus, n_opened, artefacts, torch=True,
     )  # fmt: skip
 
 
@@ -153,13 +155,20 @@ def _weights(asked: _Asked, model: str) -> tuple[Artefact, ...]:
     )
 
 
+def _opened(asked: _Asked, section: str) -> float:
+    """Shards' files that a training opens: at most every one per epoch and thread, and one per image."""
+    fit, threads = asked.config[section]["fit"], asked.config["job"]["loader_threads"]
+    most = float(threads * asked.size.n_shards)
+    return float(fit["epochs"]) * (min(most, asked.fold.epoch(fit)) + min(most, asked.fold.validation))
+
+
 def _holistic(asked: _Asked) -> Iterator[RuleCost]:
     config, size, fold = asked.config, asked.size, asked.fold
-    threads, fit = config["job"]["loader_threads"], config["train_holistic"]["fit"]
-    passes = 2 * fit["epochs"] * threads  # training and validation
+    threads = config["job"]["loader_threads"]
     yield _network(
         asked, "train_holistic", network_costs.training_s(config, "train_holistic", fold),
-        network_costs.training_mb(config, "train_holistic"), 2 + passes * size.n_shards, *_weights(asked, "holistic"),
+        network_costs.training_mb(config, "train_holistic"), 2 + _opened(asked, "train_holistic"),
+        *_weights(asked, "holistic"),
     )  # fmt: skip
     n = size.n_networks
     for rule, images, name in (
@@ -186,15 +195,14 @@ def _attention(asked: _Asked) -> Iterator[RuleCost]:
         "attention/{fold}/rois", "{shard}.parquet", n, n * size.n_shards,
         n * n_rois * stored_px**2 * figures.ROI_BYTES_PER_PIXEL[crops["bits"]], DROPPABLE, "crop_rois, from the tiles",
     )  # fmt: skip
-    crop_s = (stored_px / 976) ** 2 / figures.CROPS_PER_S
+    crop_s = figures.CROP_BASE_S + (stored_px / 976) ** 2 / figures.CROPS_PER_S
     yield RuleCost(
         "crop_rois", n * size.n_shards, figures.START_S + n_rois / size.n_shards * crop_s, 1,
-        figures.MEMORY_MB["crop_rois"].at(size.n_images), 0, 4, (rois,),
+        figures.CROP_MB + figures.MEMORY_MB["crop_rois"].at(size.n_images), 0, 4, (rois,),
     )  # fmt: skip
-    passes = 1 + 2 * config["train_attention"]["fit"]["epochs"] * threads
     yield _network(
         asked, "train_attention", network_costs.training_s(config, "train_attention", fold),
-        network_costs.training_mb(config, "train_attention"), 3 + passes * size.n_shards,
+        network_costs.training_mb(config, "train_attention"), 3 + size.n_shards + _opened(asked, "train_attention"),
         *_weights(asked, "attention"),
     )  # fmt: skip
     scores = Artefact("attention/{fold}", "images.parquet", n, n, n * fold.located * ROW_BYTES)
@@ -216,7 +224,7 @@ def _others(asked: _Asked) -> Iterator[RuleCost]:
     ran = asked.published
     yield RuleCost(
         "score_wu2019", size.n_shards * ran, figures.START_S + network_costs.published_s(config, per_shard),
-        asked.threads, memory_mb, gpus, 6, (patches,) * ran,
+        asked.threads, memory_mb, gpus, 6, (patches,) * ran, torch=True,
     )  # fmt: skip
     features_mb = size.n_exams * 4 * 1024 / 2**20  # of all exams at most
     tables_mb = figures.MEMORY_MB["fold_tables"].at(size.n_images)
@@ -225,7 +233,7 @@ def _others(asked: _Asked) -> Iterator[RuleCost]:
     )
     yield RuleCost(
         "adapt_wu2019", size.n_folds * ran, figures.START_S + 60, 1, figures.TORCH_MB + tables_mb + features_mb,
-        0, 2 + size.n_shards, (heads,) * ran,
+        0, 2 + size.n_shards, (heads,) * ran, torch=True,
     )  # fmt: skip
     tables = len(config["outside_models"]["tables"])
     memory = figures.MEMORY_MB["score_exams"].at(size.n_images)
@@ -253,7 +261,7 @@ def _report(asked: _Asked) -> Iterator[RuleCost]:
     explained_mb += network_costs.activation_mb(config, "train_holistic", 1)
     yield RuleCost(
         "explain_exams", 1, figures.START_S + figures.WALL_S["fold_tables"].at(size.n_images) + explained_s, 1,
-        explained_mb, 0, 2 + size.n_folds + 64, (maps,),
+        explained_mb, 0, 2 + size.n_folds + 64, (maps,), torch=True,
     )  # fmt: skip
     figure = Artefact("report/figures", "*.svg, *.png", 1, 20, 5 * SMALL_BYTES)
     cost = _of_tables("score_exams", 1, asked, 5 + 2 * n, figure)  # it holds the exams' scores as well

@@ -7,6 +7,7 @@ from typing import Any
 
 from mammo_steps.core.cost_figures import SNAKEMAKE_MB
 from mammo_steps.core.costs import costs_of
+from mammo_steps.core.rule_cost import RuleCost
 from mammo_steps.core.study_size import size_of
 
 LEAST_MB, LEAST_MINUTES = 500, 10
@@ -35,6 +36,11 @@ class JobLimits:
 
 def limits_of(config: Mapping[str, Any]) -> dict[str, JobLimits]:
     """Every rule's limits, from the config's own size: of an archive that of full shards."""
+    return limits_from(config, costs_of(config, size_of(config)))
+
+
+def limits_from(config: Mapping[str, Any], costs: Mapping[str, RuleCost]) -> dict[str, JobLimits]:
+    """Every rule's limits from its cost: a margin over its memory, with snakemake's own; a factor over its time."""
     plan = config["plan"]
     return {
         rule: JobLimits(
@@ -42,5 +48,5 @@ def limits_of(config: Mapping[str, Any]) -> dict[str, JobLimits]:
             plan["safety"] * cost.wall_s / 60,
             plan["longest_minutes"],
         )
-        for rule, cost in costs_of(config, size_of(config)).items()
+        for rule, cost in costs.items()
     }

@@ -32,7 +32,8 @@ class RuleCost:
     n_jobs     in a run of `all`; 0 = not part of it
     wall_s     with nothing else on its cores or GPU
     memory_mb  peak of all its processes (2^20 bytes)
-    n_opened   files that it opens to read
+    n_opened   data files that it opens to read, at most
+    torch      it imports PyTorch
     """
 
     rule: str
@@ -43,6 +44,7 @@ class RuleCost:
     gpus: int
     n_opened: float
     artefacts: tuple[Artefact, ...] = ()
+    torch: bool = False
 
     @property
     def partition(self) -> str:

@@ -109,6 +109,10 @@ def size_of(
         raise StudyError(
             "config key `intakes` is empty, so nothing says how large the study is: give --exams or --images"
         )
+    if n_images < n_exams:
+        raise StudyError(
+            f"{n_images:g} images are fewer than {n_exams:g} exams: an exam has one image or more"
+        )
     share = config["plan"]["screen_detected_share"]
     if demo is not None:
         share = demo["exams"]["screen_detected"] / max(1, sum(demo["exams"].values()))

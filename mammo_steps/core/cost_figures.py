@@ -41,22 +41,20 @@ WALL_S = {
     "fold_tables": Line(0, 13),
 }
 
-# --- headers: measured, bench/headers.json -------------------------------------------------------------------
-HEADERS_PER_S = (
-    660.0  # of one process, cold cache, local disk (658 to 1,108); a network's file system: not measured
-)
+# --- headers: measured, bench/headers.json, but for the first -----------------------------------------------
+# files per second of one process: 658 to 1,108 measured with a cold cache on a local disk; 200, which is 5 ms a file,
+# assumed for a network's file system
+HEADERS_PER_S = 200.0
 HEADERS_MB = 165.0  # of one process, 100,000 files (155 to 164)
 INDEX_FILES_PER_S = 38_000.0
 INDEX_MB = Line(131.0, 1470.0)  # 131 MB for the demo's 600 files, 278 MB for 100,000
 
 # --- pixels: measured, bench/ingest.json, JPEG lossless, one process ----------------------------------------
-DECODE_BASE_S, DECODE_S_PER_MEGAPIXEL = (
-    0.008,
-    0.011,
-)  # 84 ms at 8.5, 149 ms at 13.6 megapixels; demo: 11 ms at 0.34
+# 84 ms at 8.5, 149 ms at 13.6 megapixels; demo: 11 ms at 0.34
+DECODE_BASE_S, DECODE_S_PER_MEGAPIXEL = 0.008, 0.011
 DECODE_MB = 203.0  # of one process at 4096 x 3328
 DECODE_HEADROOM_MB = 1500.0  # a damaged file may take so much before its process is ended (core.ordered_pool)
-TILE_BYTES_PER_PIXEL = 0.5  # demo 0.47, bench/tiles.json 0.43 (synthetic) and 0.24 (real mini-MIAS films)
+TILE_BYTES_PER_PIXEL = 0.5  # demo 0.47, bench/tiles.json 0.43 (synthetic) and 0.27 (a real one)
 GREY_BYTES_PER_PIXEL = {8: 0.55, 16: 1.5}  # of holistic images; 8 bit: demo 0.55; 16 bit: assumed
 ROI_BYTES_PER_PIXEL = {8: 1.0, 16: 2.0}  # nearly incompressible in the demo: 0.97
 CROPS_PER_S = 150.0  # of 976 px out of tiles, bench/tiles.json; time goes with the crop's pixels
@@ -64,10 +62,8 @@ CROP_MB = 60.0  # of the shard itself: demo 183 MB, 29 more than without images;
 CROP_BASE_S = 0.002  # demo: 3.4 s for 1,580 ROIs of 180 px
 
 # --- networks ------------------------------------------------------------------------------------------------
-TRAINING_PASSES, SALIENCY_PASSES = (
-    3.0,
-    2.0,
-)  # over a forward pass: forward, and gradients of inputs and weights
+# over a forward pass: forward, and the gradients of inputs and of weights
+TRAINING_PASSES, SALIENCY_PASSES = 3.0, 2.0
 # GFLOP/s of one CPU thread. fp32: bench/train.json, saliency 39.4 images/s x 5.06 GFLOP / 2 threads = 100; training
 # in the demo 54 images/s x 1.59 GFLOP = 86. bf16: bench/train.json, 59.7 images/s x 7.59 GFLOP / 2 threads = 226.
 CPU_GFLOP_PER_S = {"fp32": 80.0, "bf16": 226.0}

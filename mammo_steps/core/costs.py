@@ -46,6 +46,11 @@ def costs_of(config: Mapping[str, Any], size: StudySize) -> dict[str, RuleCost]:
     return found
 
 
+def _if_run(run: bool, cost: RuleCost) -> RuleCost:
+    """The cost, without jobs and files where the study does without the rule."""
+    return cost if run else replace(cost, n_jobs=0, artefacts=())
+
+
 def _of_tables(rule: str, n_jobs: int, asked: _Asked, n_opened: float, *artefacts: Artefact) -> RuleCost:
     """A rule that holds a table of the cohort's images; its time and memory lie on a measured line."""
     n = asked.size.n_images
@@ -64,33 +69,39 @@ def _archive(asked: _Asked) -> Iterator[RuleCost]:
     demo = config["make_demo_cohort"] is not None
     if demo:
         files = Artefact(
-            "demo/archive", "*.dcm", 1, round(n), n * _megapixels(config) * 1e6
-        )  # demo 1.0 bytes
+            "demo/archive",
+            "*.dcm",
+            1,
+            round(n),
+            n * _megapixels(config) * 1e6,  # a byte per pixel: demo
+        )
         wall_s = figures.START_S + n * _decode_s(config) * 2  # drawing an image takes about twice as long
         yield RuleCost("make_demo_cohort", 1, wall_s, 1, figures.SMALL_MB["make_demo_cohort"], 0, 0, (files,))
     workers = config["read_headers"]["workers"]
     per_chunk = n / size.n_chunks
     headers = Artefact(
-        "<private_dir>/intakes/{intake}/headers", "{chunk}.parquet", len(size.intakes), size.n_chunks,
+        "<private_dir>/<study>/intakes/{intake}/headers", "{chunk}.parquet", len(size.intakes), size.n_chunks,
         n * HEADER_ROW_BYTES, DROPPABLE, "read_headers, from the archive",
     )  # fmt: skip
-    yield RuleCost(
-        "read_headers", size.n_chunks * own_shards, figures.START_S + per_chunk / workers / figures.HEADERS_PER_S,
-        workers, figures.HEADERS_MB * (1 + workers), 0, per_chunk, (headers,) * own_shards,
+    reading = RuleCost(
+        "read_headers", size.n_chunks, figures.START_S + per_chunk / workers / figures.HEADERS_PER_S,
+        workers, figures.HEADERS_MB * (1 + workers), 0, per_chunk, (headers,),
     )  # fmt: skip
+    yield _if_run(own_shards, reading)
     largest = n * max(shards for _, shards in size.intakes) / size.n_shards
     lists = Artefact(
-        "<private_dir>/intakes/{intake}/shards",
+        "<private_dir>/<study>/intakes/{intake}/shards",
         "{shard}.csv",
         len(size.intakes),
         size.n_shards,
         n * ROW_BYTES,
     )
     index = Artefact("intakes/{intake}", "index.parquet", len(size.intakes), len(size.intakes), n * ROW_BYTES)
-    yield RuleCost(
-        "index_archive", len(size.intakes) * own_shards, figures.START_S + largest / figures.INDEX_FILES_PER_S,
-        1, figures.INDEX_MB.at(largest), 0, size.n_chunks / len(size.intakes), (index, lists) * own_shards,
+    indexing = RuleCost(
+        "index_archive", len(size.intakes), figures.START_S + largest / figures.INDEX_FILES_PER_S,
+        1, figures.INDEX_MB.at(largest), 0, size.n_chunks / len(size.intakes), (index, lists),
     )  # fmt: skip
+    yield _if_run(own_shards, indexing)
     yield from _pixels(asked, own_shards)
 
 
@@ -107,11 +118,12 @@ def _pixels(asked: _Asked, own_shards: bool) -> Iterator[RuleCost]:
         Artefact(where[0], "images.parquet", where[1], where[1], n * SHARD_ROW_BYTES),
     )  # fmt: skip
     memory_mb = figures.DECODE_HEADROOM_MB + figures.DECODE_MB * (1 + workers)
-    yield RuleCost(
-        "make_shards", size.n_shards * own_shards,
+    making = RuleCost(
+        "make_shards", size.n_shards,
         figures.START_S + size.images_per_shard * _decode_s(config) / workers,
-        workers, memory_mb, 0, 1 + size.images_per_shard, shards * own_shards,
+        workers, memory_mb, 0, 1 + size.images_per_shard, shards,
     )  # fmt: skip
+    yield _if_run(own_shards, making)
     sample = config["doctor"]["sample_images"]
     page = Artefact("cohort", "doctor.html, doctor/*.csv", 1, 20, SMALL_BYTES)
     yield RuleCost(
@@ -127,7 +139,9 @@ def _cohort(asked: _Asked) -> Iterator[RuleCost]:
     rows = size.n_exams * ROW_BYTES + size.n_exams * size.n_folds * 10
     yield _of_tables("split_folds", 1, asked, 2, Artefact("cohort", "exams, roles", 1, 2, rows))
     if asked.config["lesions"] == "from_dataset":
-        yield _small("list_lesions", 1, 1, Artefact("<private_dir>", "lesions.csv", 1, 1, SMALL_BYTES))
+        yield _small(
+            "list_lesions", 1, 1, Artefact("<private_dir>/<study>", "lesions.csv", 1, 1, SMALL_BYTES)
+        )
 
 
 def _network(
@@ -181,8 +195,7 @@ def _holistic(asked: _Asked) -> Iterator[RuleCost]:
         if rule == "locate_coa":
             yield cost
         else:  # of the first network of each fold, where lesions are known
-            n_jobs = size.n_folds if config["lesions"] is not None else 0
-            yield replace(cost, n_jobs=n_jobs, artefacts=(table,) if n_jobs else ())
+            yield _if_run(config["lesions"] is not None, replace(cost, n_jobs=size.n_folds))
 
 
 def _attention(asked: _Asked) -> Iterator[RuleCost]:
@@ -221,27 +234,29 @@ def _others(asked: _Asked) -> Iterator[RuleCost]:
     )  # fmt: skip
     gpus = network_costs.n_gpus(config, training=False)
     memory_mb = config["plan"]["gpu_job_memory_mb"] if gpus else figures.WU_MB
-    ran = asked.published
-    yield RuleCost(
-        "score_wu2019", size.n_shards * ran, figures.START_S + network_costs.published_s(config, per_shard),
-        asked.threads, memory_mb, gpus, 6, (patches,) * ran, torch=True,
+    scoring = RuleCost(
+        "score_wu2019", size.n_shards, figures.START_S + network_costs.published_s(config, per_shard),
+        asked.threads, memory_mb, gpus, 6, (patches,), torch=True,
     )  # fmt: skip
+    yield _if_run(asked.published, scoring)
     features_mb = size.n_exams * 4 * 1024 / 2**20  # of all exams at most
     tables_mb = figures.MEMORY_MB["fold_tables"].at(size.n_images)
     heads = Artefact(
         "wu2019_adapted/{fold}", "model, run, exams", size.n_folds, 3 * size.n_folds, SMALL_BYTES
     )
-    yield RuleCost(
-        "adapt_wu2019", size.n_folds * ran, figures.START_S + 60, 1, figures.TORCH_MB + tables_mb + features_mb,
-        0, 2 + size.n_shards, (heads,) * ran, torch=True,
+    adapting = RuleCost(
+        "adapt_wu2019", size.n_folds, figures.START_S + 60, 1, figures.TORCH_MB + tables_mb + features_mb,
+        0, 2 + size.n_shards, (heads,), torch=True,
     )  # fmt: skip
+    yield _if_run(asked.published, adapting)
     tables = len(config["outside_models"]["tables"])
     memory = figures.MEMORY_MB["score_exams"].at(size.n_images)
     scores = Artefact("scores", "outside.parquet", 1, 1, tables * size.n_exams * ROW_BYTES)
-    yield RuleCost(
-        "outside_models", int(tables > 0), figures.START_S + figures.WALL_S["score_exams"].at(size.n_images), 1,
-        memory, 0, 3 + tables, (scores,) * (tables > 0),
+    outside = RuleCost(
+        "outside_models", 1, figures.START_S + figures.WALL_S["score_exams"].at(size.n_images), 1,
+        memory, 0, 3 + tables, (scores,),
     )  # fmt: skip
+    yield _if_run(tables > 0, outside)
 
 
 def _report(asked: _Asked) -> Iterator[RuleCost]:

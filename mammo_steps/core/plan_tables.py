@@ -160,15 +160,17 @@ def _sum(artefacts: Sequence[Artefact]) -> tuple[str, str]:
 
 
 def _folders(costs: Costs) -> str:
-    """Folders with their files; logs and snakemake's own records too, which lie all in one folder."""
+    """Folders with their files; the fullest of logs, and snakemake's own, with a record for each file written."""
     found: dict[str, tuple[int, int]] = {}
+    n_records = 0
     for cost in costs:
         for a in cost.artefacts:
             n_folders, n_files = found.get(a.folder, (a.n_folders, 0))
             found[a.folder] = (n_folders, n_files + a.n_files)
+            n_records += a.n_files if a.fate != TEMPORARY else 0
     most = max(costs, key=lambda cost: cost.n_jobs)
     found[f"logs/{most.rule}"] = (1, most.n_jobs)
-    found[".snakemake/metadata (working folder)"] = (1, sum(n for _, n in found.values()) - most.n_jobs)
+    found[".snakemake/metadata (working folder)"] = (1, n_records)
     rows = [(name, count(n), count(files / n)) for name, (n, files) in found.items()]
     return markdown(("folder", "folders", "files in each"), rows)
 

@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -201,6 +203,12 @@ def test_a_training_on_an_11_gb_card_asks_for_hours(tmp_path):
     assert 3 * 60 < limits["train_holistic"].runtime(1) < 24 * 60
     assert 8000 < limits["train_holistic"].mem_mb(1) < 20_000
     assert costs_of(config, size_of(config))["train_holistic"].gpus == 1
+
+
+def test_the_snakefile_gets_its_limits_without_heavy_imports():
+    heavy = "{'torch', 'numpy', 'pandas', 'pyarrow', 'pydicom'}"
+    program = f"import sys, mammo_steps.core.job_limits; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=REPO, check=False).returncode == 0
 
 
 def test_every_rule_asks_for_its_own_limits(tmp_path):

@@ -13,7 +13,7 @@ from typing import Any
 
 from mammo_steps.core.config_schema import check_schema
 from mammo_steps.core.costs import costs_of
-from mammo_steps.core.plan_tables import plan_text
+from mammo_steps.core.plan_tables import AtHand, plan_text
 from mammo_steps.core.study import StudyError, read_config
 from mammo_steps.core.study_size import size_of
 
@@ -40,12 +40,9 @@ def plan(
     n_exams: int | None,
     n_images: int | None,
     n_folds: int | None,
-    at_hand: tuple[int, int],
+    at_hand: AtHand,
 ) -> str:
-    """The plan's text; StudyError where the config does not say what is needed.
-
-    at_hand  (GPUs, CPU cores)
-    """
+    """The plan's text; StudyError where the config does not say what is needed."""
     check_schema(config, REPO / "workflow/schemas/config.schema.yaml")
     if n_folds is not None:
         config = config | {"split_folds": config["split_folds"] | {"folds": n_folds}}
@@ -65,11 +62,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--folds", type=at_least(2), help="instead of split_folds.folds")
     parser.add_argument("--gpus", type=at_least(0), default=1, help="at hand, for the wall time; default 1")
     parser.add_argument("--cores", type=at_least(1), default=16, help="CPU cores at hand; default 16")
+    parser.add_argument(
+        "--jobs", type=at_least(1), default=100, help="at once; default 100, as in the slurm profile"
+    )
     args = parser.parse_args(argv)
 
+    at_hand = AtHand(args.gpus, args.cores, args.jobs)
     try:
         config = read_config(REPO / "config", args.configfile)
-        text = plan(config, args.exams, args.images, args.folds, (args.gpus, args.cores))
+        text = plan(config, args.exams, args.images, args.folds, at_hand)
     except StudyError as error:
         sys.exit(str(error))
     print(text)

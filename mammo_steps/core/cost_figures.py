@@ -108,5 +108,4 @@ SMALL_MB = {  # demo; these hold no table of images
     "list_lesions": 150.0,
     "draw_figures": 250.0,
     "report": 200.0,
-    "explain_exams": 850.0,
 }

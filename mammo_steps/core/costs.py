@@ -272,11 +272,10 @@ def _report(asked: _Asked) -> Iterator[RuleCost]:
     maps = Artefact("report", "saliency.npz", 1, 1, n_explained * 3e6)
     explained_s = network_costs.explaining_s(config, n_explained)
     tables_mb = figures.MEMORY_MB["fold_tables"].per_million * size.n_images / 1e6
-    explained_mb = figures.SMALL_MB["explain_exams"] + tables_mb
-    explained_mb += network_costs.activation_mb(config, "train_holistic", 1)
+    tables_s = figures.WALL_S["fold_tables"].at(size.n_images)
     yield RuleCost(
-        "explain_exams", 1, figures.START_S + figures.WALL_S["fold_tables"].at(size.n_images) + explained_s, 1,
-        explained_mb, 0, 2 + size.n_folds + 64, (maps,), torch=True,
+        "explain_exams", 1, figures.START_S + tables_s + explained_s, 1,
+        network_costs.explaining_mb(config) + tables_mb, network_costs.n_gpus(config, training=False), 2 + size.n_folds + n_explained, (maps,), torch=True,
     )  # fmt: skip
     figure = Artefact("report/figures", "*.svg, *.png", 1, 20, 5 * SMALL_BYTES)
     cost = _of_tables("score_exams", 1, asked, 5 + 2 * n, figure)  # it holds the exams' scores as well

@@ -65,13 +65,20 @@ def saliency_s(config: Mapping[str, Any], n_images: float) -> float:
 
 
 def explaining_s(config: Mapping[str, Any], n_images: int) -> float:
-    """Saliency maps on one CPU thread: explain_exams asks for no GPU."""
+    """Saliency maps in explain_exams, which has one CPU thread where it has no GPU."""
+    if n_gpus(config, training=False):
+        return n_images / images_per_s(config, "saliency")
     backbone, side_px = (
         config["train_holistic"]["network"]["backbone"],
         config["train_holistic"]["fit"]["input_px"],
     )
     gflop = figures.SALIENCY_PASSES * forward_gflop(backbone, side_px)
     return n_images * gflop / figures.CPU_GFLOP_PER_S["fp32"]
+
+
+def explaining_mb(config: Mapping[str, Any]) -> float:
+    """Of one image at a time."""
+    return _frozen_mb(config, activation_mb(config, "train_holistic", 1))
 
 
 def scoring_s(config: Mapping[str, Any], n_rois: float) -> float:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mammo_steps.core import cost_figures as figures
@@ -13,13 +14,27 @@ from mammo_steps.core.study_size import StudySize, fold_size, images_per_exam, s
 Costs = Sequence[RuleCost]
 
 
+@dataclass(frozen=True)
+class AtHand:
+    """What the jobs share: GPUs, CPU cores, and how many jobs may be in the queue at once."""
+
+    n_gpus: int
+    n_cores: int
+    n_jobs: int
+
+    def at_once(self, cost: RuleCost) -> int:
+        """How many jobs of a rule run side by side."""
+        slots = min(self.n_jobs, self.n_cores // cost.cores)
+        return min(slots, self.n_gpus // cost.gpus) if cost.gpus else slots
+
+
 def plan_text(
-    config: Mapping[str, Any], size: StudySize, costs: Mapping[str, RuleCost], at_hand: tuple[int, int]
+    config: Mapping[str, Any], size: StudySize, costs: Mapping[str, RuleCost], at_hand: AtHand
 ) -> str:
     """All of it.
 
     costs    of every rule, in their order
-    at_hand  (GPUs, CPU cores) for the wall time
+    at_hand  for the wall time
     """
     run = [cost for cost in costs.values() if cost.n_jobs]
     limits = limits_from(config, costs)
@@ -195,22 +210,21 @@ def _metadata(costs: Costs) -> str:
     return markdown(head, [*rows, ("total", *map(count, sums))])
 
 
-def _wall_time(costs: Costs, at_hand: tuple[int, int]) -> str:
-    """Stage after stage, each on all GPUs or cores at hand."""
-    n_gpus_at_hand, n_cores = at_hand
+def _wall_time(costs: Costs, at_hand: AtHand) -> str:
+    """Stage after stage, each on all that is at hand."""
     seconds = 0.0
     for cost in costs:
-        slots = n_cores // cost.cores
-        if cost.gpus:
-            slots = min(slots, n_gpus_at_hand // cost.gpus)
+        slots = at_hand.at_once(cost)
         if slots < 1:
             wanted = f"{cost.cores} cores" + (f" and {cost.gpus} GPU(s)" if cost.gpus else "")
-            return f"Wall time: {cost.rule} wants {wanted}; there are {n_cores} cores and {n_gpus_at_hand} GPU(s)."
+            there = f"{at_hand.n_cores} cores and {at_hand.n_gpus} GPU(s)"
+            return f"Wall time: {cost.rule} wants {wanted}; there are {there}."
         seconds += math.ceil(cost.n_jobs / slots) * cost.wall_s
     alone = sum(cost.wall_s for cost in costs)
     return (
-        f"Wall time with {n_gpus_at_hand} GPU(s) and {count(n_cores)} cores, one stage after the other and without "
-        f"waiting in a queue: {duration(seconds)}. However many there are: {duration(alone)}."
+        f"Wall time with {at_hand.n_gpus} GPU(s), {count(at_hand.n_cores)} cores and {count(at_hand.n_jobs)} jobs "
+        f"at once, one stage after the other and without waiting in a queue: {duration(seconds)}. "
+        f"However many there are: {duration(alone)}."
     )
 
 

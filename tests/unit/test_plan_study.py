@@ -1,12 +1,14 @@
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from mammo_steps import plan_study
-from mammo_steps.core.plan_tables import count, duration, markdown, size_text
+from mammo_steps.core.plan_tables import AtHand, count, duration, markdown, size_text
+from mammo_steps.core.rule_cost import RuleCost
 from mammo_steps.plan_study import main
 
 REPO = Path(__file__).resolve().parents[2]
@@ -76,6 +78,14 @@ def test_a_rate_of_ones_own_is_said_to_be_given(tmp_path, capsys):
 def test_a_machine_that_is_too_small_is_told_what_is_wanted(capsys):
     text = printed(capsys, "--exams", "10000", "--gpus", "0", "--cores", "16")
     assert "train_holistic wants 8 cores and 1 GPU(s); there are 16 cores and 0 GPU(s)" in text
+
+
+def test_the_wall_time_counts_rounds_of_jobs():
+    cost = RuleCost("any", 10, 60.0, 4, 500.0, 1, 0)
+    assert AtHand(3, 16, 100).at_once(cost) == 3
+    assert AtHand(9, 16, 100).at_once(cost) == 4  # cores
+    assert AtHand(9, 16, 2).at_once(cost) == 2  # jobs
+    assert AtHand(0, 16, 100).at_once(replace(cost, gpus=0)) == 4
 
 
 def test_wrong_input_ends_with_a_message(tmp_path, capsys):

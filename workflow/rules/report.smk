@@ -71,6 +71,7 @@ rule explain_exams:
     log:
         log_of("explain_exams"),
     resources:
+        gpu=GPUS,
         mem_mb=mem_mb("explain_exams"),
         runtime=runtime("explain_exams"),
     params:

@@ -268,14 +268,15 @@ def _report(asked: _Asked) -> Iterator[RuleCost]:
     yield _of_tables("evaluate", 1, asked, 3 + 3 * size.n_folds + min(size.n_shards, 8 * audited), tables)
     n_explained = (
         2 * config["explain_exams"]["n_each"] * images_per_exam(config)
-    )  # of positive and negative exams
-    maps = Artefact("report", "saliency.npz", 1, 1, n_explained * 3e6)
-    explained_s = network_costs.explaining_s(config, n_explained)
+    )  # positive and negative exams
     tables_mb = figures.MEMORY_MB["fold_tables"].per_million * size.n_images / 1e6
     tables_s = figures.WALL_S["fold_tables"].at(size.n_images)
     yield RuleCost(
-        "explain_exams", 1, figures.START_S + tables_s + explained_s, 1,
-        network_costs.explaining_mb(config) + tables_mb, network_costs.n_gpus(config, training=False), 2 + size.n_folds + n_explained, (maps,), torch=True,
+        "explain_exams", 1,
+        figures.START_S + tables_s + network_costs.explaining_s(config, n_explained), 1,
+        network_costs.explaining_mb(config) + tables_mb,
+        network_costs.n_gpus(config, training=False), 2 + size.n_folds + n_explained,
+        (Artefact("report", "saliency.npz", 1, 1, n_explained * 3e6),), torch=True,
     )  # fmt: skip
     figure = Artefact("report/figures", "*.svg, *.png", 1, 20, 5 * SMALL_BYTES)
     cost = _of_tables("score_exams", 1, asked, 5 + 2 * n, figure)  # it holds the exams' scores as well

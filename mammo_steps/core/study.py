@@ -4,6 +4,7 @@ Imports nothing heavy: every job of a cluster parses the Snakefile again.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,30 @@ class Study:
         return [shard for intake in self.intakes.values() for shard in intake.shards]
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.yaml, and local.yaml over it where it exists; dictionaries merge, lists replace."""
+def read_config(folder: Path, over: Sequence[Path] = ()) -> dict[str, Any]:
+    """config.yaml, and local.yaml over it where it exists; dictionaries merge, lists replace.
+
+    over  further files over both, as --configfile takes them; StudyError where one cannot be read
+    """
     merged: dict[str, Any] = {}
     for name in ("config.yaml", "local.yaml"):
         if (folder / name).is_file():
             _merge(merged, yaml.safe_load((folder / name).read_text(encoding="utf-8")) or {})
+    for path in over:
+        _merge(merged, _overlay(path))
     return merged
+
+
+def _overlay(path: Path) -> dict[str, Any]:
+    try:
+        keys = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise StudyError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise StudyError(f"{path} is no YAML: {error}") from error
+    if not isinstance(keys, dict):
+        raise StudyError(f"{path} holds no config keys: wanted lines such as `study: second`")
+    return keys
 
 
 def _merge(into: dict[str, Any], over: dict[str, Any]) -> None:

@@ -13,6 +13,9 @@ rule crop_rois:
         log_of("crop_rois", "fold", "shard"),
     group:
         "rois_{fold}"
+    resources:
+        mem_mb=mem_mb("crop_rois"),
+        runtime=runtime("crop_rois"),
     params:
         code=code("crop_rois"),
         settings=settings("crop_rois"),
@@ -44,7 +47,8 @@ rule train_attention:
     threads: TORCH_THREADS
     resources:
         gpu=TRAINING_GPUS,
-        mem_mb=16000,
+        mem_mb=mem_mb("train_attention"),
+        runtime=runtime("train_attention"),
     params:
         python=python_on,
         code=code("train_attention"),
@@ -79,7 +83,8 @@ rule score_attention:
     threads: TORCH_THREADS
     resources:
         gpu=GPUS,
-        mem_mb=16000,
+        mem_mb=mem_mb("score_attention"),
+        runtime=runtime("score_attention"),
     params:
         code=code("score_attention"),
         rois=lambda wildcards: f"{R}/attention/{wildcards.fold}/rois",
@@ -114,6 +119,9 @@ rule score_exams:
     log:
         log_of("score_exams"),
     localrule: True
+    resources:
+        mem_mb=mem_mb("score_exams"),
+        runtime=runtime("score_exams"),
     params:
         code=code("score_exams"),
         settings=settings("score_exams"),

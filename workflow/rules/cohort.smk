@@ -11,6 +11,9 @@ if DEMO:
             log_of("make_demo_cohort"),
         localrule: True
         threads: 8
+        resources:
+            mem_mb=mem_mb("make_demo_cohort"),
+            runtime=runtime("make_demo_cohort"),
         params:
             code=code("make_demo_cohort"),
             settings=settings("make_demo_cohort"),
@@ -40,6 +43,9 @@ rule list_images:
     log:
         log_of("list_images"),
     localrule: True
+    resources:
+        mem_mb=mem_mb("list_images"),
+        runtime=runtime("list_images"),
     params:
         code=code("list_images", config["dataset"]),
         settings=settings("list_images"),
@@ -67,6 +73,9 @@ rule split_folds:
     log:
         log_of("split_folds"),
     localrule: True
+    resources:
+        mem_mb=mem_mb("split_folds"),
+        runtime=runtime("split_folds"),
     params:
         code=code("split_folds"),
         settings=settings("split_folds"),
@@ -90,6 +99,9 @@ if config["lesions"] == "from_dataset":
         log:
             log_of("list_lesions"),
         localrule: True
+        resources:
+            mem_mb=mem_mb("list_lesions"),
+            runtime=runtime("list_lesions"),
         params:
             code=code("list_lesions", config["dataset"]),
             dataset=config["dataset"],

@@ -21,6 +21,7 @@ os.environ["MAMMO_STEPS_UNDER_SNAKEMAKE"] = "1"
 
 from mammo_steps.core.fingerprint import code_fingerprint, environment, modules_of
 from mammo_steps.core.config_schema import check_schema
+from mammo_steps.core.job_limits import limits_of
 from mammo_steps.core.study import StudyError, fill_in_paths, read_config, study_of
 from mammo_steps.core.study_checks import check_files
 
@@ -72,6 +73,7 @@ WU_WEIGHTS = config["score_wu2019"]["weights"]  # null: the published model is n
 WU_WEIGHT_FILES = [weights["path"] for weights in (WU_WEIGHTS or {}).values()]
 OUTSIDE = config["outside_models"]["tables"]
 DEMO = config["make_demo_cohort"] is not None
+LIMITS = limits_of(config)  # rule -> memory and time that one job of it asks for
 GPUS = 0 if config["compute"]["device"] == "cpu" else 1
 TRAINING_GPUS = GPUS * config["job"]["gpus"]
 COMPUTE = json.dumps(config["compute"])
@@ -113,6 +115,16 @@ def code(step, dataset=None):
     """
     modules = modules_of(step, dataset)
     return f"{code_fingerprint(*modules)}, {environment(*modules)}"
+
+
+def mem_mb(rule):
+    """Memory of a job of this rule, from the size of the study; more at each attempt."""
+    return lambda wildcards, attempt: LIMITS[rule].mem_mb(attempt)
+
+
+def runtime(rule):
+    """Its time limit in minutes, likewise. (--set-resources goes over both.)"""
+    return lambda wildcards, attempt: LIMITS[rule].runtime(attempt)
 
 
 def python_on(wildcards, resources):

@@ -14,7 +14,8 @@ rule doctor:
         log_of("doctor"),
     threads: config["make_shards"]["workers"]
     resources:
-        mem_mb=lambda wildcards, threads: 2000 + 500 * threads,
+        mem_mb=mem_mb("doctor"),
+        runtime=runtime("doctor"),
     params:
         code=code("doctor", config["dataset"]),
         settings=json.dumps(

@@ -20,7 +20,8 @@ rule train_holistic:
     threads: TORCH_THREADS
     resources:
         gpu=TRAINING_GPUS,
-        mem_mb=16000,
+        mem_mb=mem_mb("train_holistic"),
+        runtime=runtime("train_holistic"),
     params:
         python=python_on,
         code=code("train_holistic"),
@@ -54,7 +55,8 @@ rule locate_coa:
     threads: TORCH_THREADS
     resources:
         gpu=GPUS,
-        mem_mb=16000,
+        mem_mb=mem_mb("locate_coa"),
+        runtime=runtime("locate_coa"),
     params:
         code=code("locate_coa"),
         settings=settings("locate_coa"),
@@ -80,6 +82,10 @@ use rule locate_coa as locate_coa_untrained with:
         coas=f"{R}/holistic/{{fold}}/untrained.parquet",
     log:
         log_of("locate_coa_untrained", "fold"),
+    resources:
+        gpu=GPUS,
+        mem_mb=mem_mb("locate_coa_untrained"),
+        runtime=runtime("locate_coa_untrained"),
     params:
         code=code("locate_coa"),
         settings=settings("locate_coa"),

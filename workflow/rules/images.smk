@@ -11,6 +11,9 @@ rule read_headers:
     log:
         log_of("read_headers", "intake", "chunk"),
     threads: config["read_headers"]["workers"]
+    resources:
+        mem_mb=mem_mb("read_headers"),
+        runtime=runtime("read_headers"),
     params:
         code=code("read_headers", config["dataset"]),
         settings=json.dumps(config["read_headers"]["settings"]),
@@ -40,6 +43,9 @@ rule index_archive:
     log:
         log_of("index_archive", "intake"),
     localrule: True
+    resources:
+        mem_mb=mem_mb("index_archive"),
+        runtime=runtime("index_archive"),
     params:
         code=code("index_archive"),
         n_shards=lambda wildcards: INTAKES[wildcards.intake].n_shards,
@@ -68,7 +74,8 @@ rule make_shards:
         log_of("make_shards", "shard"),
     threads: config["make_shards"]["workers"]
     resources:
-        mem_mb=lambda wildcards, threads: 1500 + 500 * threads,
+        mem_mb=mem_mb("make_shards"),
+        runtime=runtime("make_shards"),
     params:
         code=code("make_shards", config["dataset"]),
         settings=json.dumps(config["make_shards"]["settings"]),

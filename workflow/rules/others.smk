@@ -16,7 +16,8 @@ rule score_wu2019:
     threads: TORCH_THREADS
     resources:
         gpu=GPUS,
-        mem_mb=8000,
+        mem_mb=mem_mb("score_wu2019"),
+        runtime=runtime("score_wu2019"),
     params:
         code=code("score_wu2019"),
         settings=settings("score_wu2019"),
@@ -41,6 +42,9 @@ rule adapt_wu2019:
         exams=f"{R}/wu2019_adapted/{{fold}}/exams.parquet",
     log:
         log_of("adapt_wu2019", "fold"),
+    resources:
+        mem_mb=mem_mb("adapt_wu2019"),
+        runtime=runtime("adapt_wu2019"),
     params:
         code=code("adapt_wu2019"),
         scores=f"{R}/wu2019",
@@ -67,6 +71,9 @@ rule outside_models:
     log:
         log_of("outside_models"),
     localrule: True
+    resources:
+        mem_mb=mem_mb("outside_models"),
+        runtime=runtime("outside_models"),
     params:
         code=code("outside_models"),
         settings=settings("outside_models"),

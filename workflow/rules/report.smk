@@ -22,6 +22,9 @@ rule evaluate:
         audit=f"{R}/report/crop_audit.csv",
     log:
         log_of("evaluate"),
+    resources:
+        mem_mb=mem_mb("evaluate"),
+        runtime=runtime("evaluate"),
     params:
         code=code("evaluate"),
         settings=json.dumps(
@@ -67,6 +70,10 @@ rule explain_exams:
         maps=f"{R}/report/saliency.npz",
     log:
         log_of("explain_exams"),
+    resources:
+        gpu=GPUS,
+        mem_mb=mem_mb("explain_exams"),
+        runtime=runtime("explain_exams"),
     params:
         code=code("explain_exams"),
         settings=settings("explain_exams"),
@@ -98,6 +105,9 @@ rule draw_figures:
     log:
         log_of("draw_figures"),
     localrule: True
+    resources:
+        mem_mb=mem_mb("draw_figures"),
+        runtime=runtime("draw_figures"),
     params:
         code=code("draw_figures"),
     shell:
@@ -128,6 +138,9 @@ rule report:
     log:
         log_of("report"),
     localrule: True
+    resources:
+        mem_mb=mem_mb("report"),
+        runtime=runtime("report"),
     params:
         code=code("report"),
         settings=json.dumps(

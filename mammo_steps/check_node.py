@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mammo_steps.core.files import write_json
+from mammo_steps.core.artefacts import write_artefact
+from mammo_steps.core.files import indented
 from mammo_steps.core.steps import start_logging
 
 log = logging.getLogger("check_node")
@@ -144,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.kind == "gpu":
         facts |= gpus()
         check_gpu(facts, args.device, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    write_json(args.facts, facts)
+    write_artefact(args.facts, indented(facts))
     log.info("%s", ", ".join(f"{name} {value}" for name, value in facts.items() if name != "versions"))
 
 

@@ -17,8 +17,8 @@ NO_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a hidden scratch path beside `path`; fsync and rename it to `path` if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # same folder, same suffix; by chance, since process numbers repeat from host to host
-    scratch = path.with_name(f".{secrets.token_hex(6)}.{path.name}")
+    # same folder, same suffix; not the process alone, since its number repeats from host to host
+    scratch = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.{path.name}")
     try:
         yield scratch
         with scratch.open("rb") as written:

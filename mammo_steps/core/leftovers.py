@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mammo_steps.core.processes import booted_at, process
 
-_SCRATCH = re.compile(r"\.(\d+)\..")  # as core.files.replacing names them
+_SCRATCH = re.compile(r"\.(\d+)-[0-9a-f]{8}\..")  # as core.files.replacing names them
 _JUST_NOW_S = 120  # a writer on another host is not seen, but its file grows
 
 

@@ -93,12 +93,11 @@ class Cluster:
         self._run("slurmd", "-N", node, "-f", str(self._conf))
 
     def kill_node(self, node: str) -> None:
-        """As a power cut does: its daemon, its step daemons, and what they started."""
-        spool = str(self.folder / f"spool.{node}")
-        doomed = [pid for pid, command in _processes() if node in command and "slurmstepd" in command]
-        doomed += [pid for pid, place in _working_folders() if place.startswith(spool)]
+        """As a power cut does: its daemon, its jobs, and the daemons that watch those."""
         self._end(f"slurmd.{node}", signal.SIGKILL)
-        for pid in _with_children(doomed):
+        jobs = _processes_with(f"SLURMD_NODENAME={node}")
+        watchers = {parent for pid in jobs if _name(parent := _parent(pid)) == "slurmstepd"}
+        for pid in (*watchers, *jobs):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -224,36 +223,27 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def _pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def _processes() -> list[tuple[int, str]]:
-    """(pid, command line)."""
+def _processes_with(variable: str) -> list[int]:
+    """Those that have NAME=value in their environment."""
     found = []
-    for pid in _pids():
+    for path in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
-            found.append((pid, Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()))
+            if variable.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
     return found
 
 
-def _working_folders() -> list[tuple[int, str]]:
-    found = []
-    for pid in _pids():
-        with contextlib.suppress(OSError):
-            found.append((pid, str(Path(f"/proc/{pid}/cwd").readlink())))
-    return found
+def _parent(pid: int) -> int:
+    """0 if the process is gone."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
-def _with_children(pids: list[int]) -> list[int]:
-    parents: dict[int, int] = {}
-    for pid in _pids():
-        with contextlib.suppress(OSError):
-            parents[pid] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    found = list(pids)
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid and child not in found]
-    return found
+def _name(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """What happens to jobs in a queue, done to a study: each time the same AUCs come out, to the byte."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -66,22 +67,21 @@ def test_a_training_that_hangs_until_its_time_is_up(cluster: Cluster, study: Pat
     run = snakemake(study, AUC, "--set-resources", "train_holistic:runtime=1")
     number = training(study)
     fold = "fold0" if "fold0" in jobs()[number] else "fold1"
-    stopped = process_of(f"train_holistic/{fold}")
+    stopped = process_of(study, f"train_holistic/{fold}")
     os.kill(stopped, signal.SIGSTOP)
     told = ended(run, study)
     assert "TIMEOUT" in told
     check(study, undisturbed)
 
 
-def process_of(words: str) -> int:
+def process_of(study: Path, words: str) -> int:
     """The training itself, not the shell and the Snakemake around it."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes().decode().split("\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if "mammo_steps.train_holistic" in command and any(words in word for word in command):
-            return int(path.parent.name)
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (path / "cmdline").read_bytes().decode().split("\0")
+            here = (path / "cwd").readlink() == study
+            if here and "mammo_steps.train_holistic" in command and any(words in word for word in command):
+                return int(path.name)
     raise AssertionError(f"no process of {words}")
 
 

@@ -13,6 +13,7 @@ import small_run
 
 from mammo_steps.by_hand.clean_up import main
 from mammo_steps.core.checkpoint import Checkpoints
+from mammo_steps.core.files import replacing
 from mammo_steps.core.leftovers import incomplete_outputs, lock_files, scratch_files
 
 DEAD = 2**22 + 1  # no pid is that high
@@ -89,7 +90,7 @@ def test_without_yes_it_says_what_there_is_and_changes_nothing(
 ) -> None:
     site.name_run()
     site.queue.write_text(job(11, site.folder) + job(12, site.folder, state="PENDING"))
-    scratch = site.folder / f"results/small/.{DEAD}.fold2.txt"
+    scratch = site.folder / f"results/small/.{DEAD}-0123abcd.fold2.txt"
     scratch.write_text("half")
     os.utime(scratch, (time.time() - 300, time.time() - 300))
     taken = Checkpoints.taken(site.folder / "results/small/.resume/train_holistic/fold2", {"seed": 1})
@@ -102,7 +103,7 @@ def test_without_yes_it_says_what_there_is_and_changes_nothing(
     assert (
         f"Incomplete outputs (1), which the next run makes again:\n    results/small/{long}/fold2.txt" in text
     )
-    assert f"Scratch files of killed writers (1), to be removed:\n    results/small/.{DEAD}.fold2.txt" in text
+    assert f"Scratch files of killed writers (1), to be removed:\n    results/small/.{DEAD}-0123abcd.fold2.txt" in text
     assert (
         f"results/small/.resume/train_holistic/fold2: starts anew; last held by pid {os.getpid()} on" in text
     )
@@ -121,7 +122,7 @@ def test_yes_cancels_its_own_jobs_waits_unlocks_and_removes_scratch_files(
     others = job(13, site.folder, name="mammo_9-9") + job(14, site.folder, name="train_my_model")
     # with --directory SLURM knows the folder where the run was started
     site.queue.write_text(job(11, site.folder) + job(12, site.folder.parent) + others)
-    scratch = site.folder / f"results/small/.{DEAD}.fold2.txt"
+    scratch = site.folder / f"results/small/.{DEAD}-0123abcd.fold2.txt"
     scratch.write_text("half")
     os.utime(scratch, (1e9, 1e9))
     artefacts = {path for path in (site.folder / "results").rglob("*") if path != scratch}
@@ -218,7 +219,7 @@ def test_a_step_that_still_works_in_the_folder_keeps_it_locked(
 
 
 def test_scratch_files_stay_while_their_writer_may_live(site: Site) -> None:
-    places = [site.folder / f"results/small/.{pid}.x.parquet" for pid in (os.getpid(), DEAD, DEAD + 1)]
+    places = [site.folder / f"results/small/.{pid}-0123abcd.x.parquet" for pid in (os.getpid(), DEAD, DEAD + 1)]
     for place in places:
         place.write_text("half")
     os.utime(places[2], (time.time() - 300, time.time() - 300))
@@ -230,6 +231,12 @@ def test_scratch_files_stay_while_their_writer_may_live(site: Site) -> None:
     ]
     os.utime(places[0], (1e9, 1e9))  # before this host was started, thus by another process of that number
     assert not {s.path: s.kept for s in scratch_files(site.folder, time.time())}[places[0]]
+
+
+def test_scratch_files_are_known_by_the_names_that_writers_give_them(site: Site) -> None:
+    with replacing(site.folder / "results/small/x.parquet") as scratch:
+        scratch.write_text("half")
+        assert [found.path for found in scratch_files(site.folder, time.time())] == [scratch]
 
 
 def test_a_folder_without_runs_is_told(tmp_path: Path) -> None:

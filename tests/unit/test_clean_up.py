@@ -103,7 +103,10 @@ def test_without_yes_it_says_what_there_is_and_changes_nothing(
     assert (
         f"Incomplete outputs (1), which the next run makes again:\n    results/small/{long}/fold2.txt" in text
     )
-    assert f"Scratch files of killed writers (1), to be removed:\n    results/small/.{DEAD}-0123abcd.fold2.txt" in text
+    assert (
+        f"Scratch files of killed writers (1), to be removed:\n    results/small/.{DEAD}-0123abcd.fold2.txt"
+        in text
+    )
     assert (
         f"results/small/.resume/train_holistic/fold2: starts anew; last held by pid {os.getpid()} on" in text
     )
@@ -219,7 +222,9 @@ def test_a_step_that_still_works_in_the_folder_keeps_it_locked(
 
 
 def test_scratch_files_stay_while_their_writer_may_live(site: Site) -> None:
-    places = [site.folder / f"results/small/.{pid}-0123abcd.x.parquet" for pid in (os.getpid(), DEAD, DEAD + 1)]
+    places = [
+        site.folder / f"results/small/.{pid}-0123abcd.x.parquet" for pid in (os.getpid(), DEAD, DEAD + 1)
+    ]
     for place in places:
         place.write_text("half")
     os.utime(places[2], (time.time() - 300, time.time() - 300))

@@ -16,6 +16,15 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path: Path) -
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"] and path.read_text() == "old"
 
 
+def test_two_writers_of_a_file_have_scratch_files_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with replacing(path) as first, replacing(path) as second:
+        assert first != second and first.suffix == second.suffix == ".txt"
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first" and len(list(tmp_path.iterdir())) == 1  # the outer one ends last
+
+
 def test_an_interrupted_row_group_writer_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), RowGroupWriter(tmp_path / "t.parquet", "tiles", "zstd") as writer:
         writer.append({"image_id": "i", "tile_row": 0, "tile_col": 0, "pixels": b"1"})

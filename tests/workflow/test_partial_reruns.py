@@ -45,9 +45,9 @@ def test_one_fold_can_be_rerun_alone(run: Path) -> None:
     assert jobs == {"train_holistic": 1}
 
 
-def test_a_touched_input_of_the_same_content_reruns_nothing(run: Path) -> None:
-    (run / "results/demo/cohort/roles.parquet").touch()
-    assert planned(snakemake(run, "all", "-n")) == {}
+def test_a_touched_input_of_the_same_content_reruns_nothing(own_study: Path) -> None:
+    (own_study / "results/demo/cohort/roles.parquet").touch()
+    assert planned(snakemake(own_study, "all", "-n")) == {}
 
 
 def test_another_study_uses_the_shards_of_the_first(run: Path, tmp_path: Path) -> None:

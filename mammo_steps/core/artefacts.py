@@ -34,15 +34,23 @@ log = logging.getLogger(__name__)
 UNDER_SNAKEMAKE = "MAMMO_STEPS_UNDER_SNAKEMAKE"  # set in the environment of a job's steps
 
 
-class LaterWriterError(SystemExit):
-    """The same artefact was written by a process that began later: this one writes nothing and ends.
+class SupersededError(SystemExit):
+    """The same work was begun again by another process: this one writes nothing more and ends.
 
-    Under Snakemake with status 0, for it would remove the artefact as that of a failed job; else with status 1.
+    Under Snakemake with status 0, for it would remove the other's results as those of a failed job; else with status 1.
     """
 
     def __init__(self, message: str) -> None:
         log.error("%s", message)
         super().__init__(0 if os.environ.get(UNDER_SNAKEMAKE) else 1)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class LaterWriterError(SupersededError):
+    """An artefact was written by a process that began later than the one that was about to write it."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from mammo_steps.core.artefacts import SupersededError
 from mammo_steps.core.files import replacing, write_json
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ _DAMAGED = (
 _READ_WHOLE = 8 * 2**20  # bytes; of larger inputs size and time of change stand for the content
 
 
-class LockLostError(RuntimeError):
+class LockLostError(SupersededError):
     """Another run of the same training has begun since."""
 
 

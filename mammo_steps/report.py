@@ -19,6 +19,7 @@ from mammo_steps.core.exam_models import Model
 from mammo_steps.core.localisation import LOCATOR_NAMES
 from mammo_steps.core.number_text import read_csv, read_json
 from mammo_steps.core.page import inline_svg, render
+from mammo_steps.core.step_costs import step_costs
 from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.table1 import ENDPOINT_NAMES, NOTES, SYNTHETIC, VARIANT_NAMES, VARIANTS
 from mammo_steps.core.table1 import PAPER as PAPER_AUCS
@@ -167,6 +168,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--crop-audit", type=Path, required=True, help="report/crop_audit.csv")
     parser.add_argument("--figures", type=Path, required=True, help="folder of draw_figures")
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run.json of every member")
+    parser.add_argument(
+        "--results", type=Path, required=True, help="folder whose manifests say what steps took"
+    )
     parser.add_argument("--settings", type=json_object, required=True, help="JSON: study, synthetic")
     parser.add_argument("--report", type=Path, required=True, help="written: the page (HTML)")
     args = parser.parse_args(argv)
@@ -200,6 +204,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "locator_names": LOCATOR_NAMES,
             "crops": read_csv(args.crop_audit, ()),
             "figures": read_figures(args.figures),
+            "costs": [row for row in step_costs(args.results) if row["step"] != "report"],  # an older page
             "provenance": provenance([read_json(run) for run in args.runs]),
         },
         TEMPLATE,

@@ -128,7 +128,12 @@ def page_of(folder, synthetic=True):
             *("--localisation", str(folder / "localisation.csv")),
             *("--crop-audit", str(folder / "crop_audit.csv"), "--figures", str(folder / "figures")),
             *("--runs", str(folder / "run0.json"), str(folder / "run1.json")),
-            *("--settings", json.dumps({"study": "a <study>", "synthetic": synthetic})),
+            *(
+                "--results",
+                str(folder),
+                "--settings",
+                json.dumps({"study": "a <study>", "synthetic": synthetic}),
+            ),
             *("--report", str(folder / "report.html")),
         ]
     )

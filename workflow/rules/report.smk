@@ -143,6 +143,7 @@ rule report:
         runtime=runtime("report"),
     params:
         code=code("report"),
+        results=R,  # whose manifests say what the steps took: no input, since times change nothing
         settings=json.dumps(
             {"study": config["study"], "synthetic": config["synthetic"]}
         ),
@@ -151,6 +152,6 @@ rule report:
         {PYTHON} -m mammo_steps.report \
             --flow {input.flow:q} --auc {input.auc:q} --evaluation {input.evaluation:q} \
             --localisation {input.localisation:q} --crop-audit {input.audit:q} \
-            --figures {input.figures:q} --runs {input.runs:q} \
+            --figures {input.figures:q} --runs {input.runs:q} --results {params.results:q} \
             --settings {params.settings:q} --report {output.report:q} &>{log:q}
         """

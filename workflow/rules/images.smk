@@ -72,6 +72,8 @@ rule make_shards:
         images=f"{R}/shards/{{shard}}/images.parquet",
     log:
         log_of("make_shards", "shard"),
+    group:
+        "shards"
     threads: config["make_shards"]["workers"]
     resources:
         mem_mb=mem_mb("make_shards"),

@@ -44,12 +44,9 @@ def test_presets_fit_over_a_study_and_under_a_larger_batch(tmp_path: Path, hardw
     configs = (*TINY, preset, "config/presets/large_batch.yaml")
     jobs = planned(snakemake(tmp_path, "all", "-n", configs=configs))
     assert jobs["train_holistic"] == 3
-    assert set(yaml.safe_load((REPO / preset).read_text())) <= {
-        "compute",
-        "job",
-        "locate_coa",
-        "score_attention",
-    }
+    given = yaml.safe_load((REPO / preset).read_text())
+    assert set(given) <= {"compute", "job", "plan", "locate_coa", "score_attention"}
+    assert set(given.get("plan", {})) <= {"gpu"}  # of the plan no more than the kind of card
 
 
 def test_the_bare_command_says_that_there_is_no_archive(tmp_path: Path) -> None:

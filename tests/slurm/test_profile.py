@@ -53,7 +53,7 @@ def test_the_bare_command(cluster: Cluster, site: Path, undisturbed: Path) -> No
     found = json.loads((site / "results/demo/nodes/cpu.json").read_text())
     assert found["slurm_node"] in cluster.nodes and found["partition"] == "cpu"
     logs = site / "logs/slurm"
-    assert len(list((logs / "group_rois_fold0_crop_rois").glob("*.log"))) == 1  # for both shards
+    assert len(list((logs / "group_shards_make_shards").glob("*.log"))) == 1  # for both shards
     assert not (logs / "rule_list_images").exists()  # a small step, run here
     again = subprocess.run([*typed, "-n"], cwd=site, capture_output=True, text=True, check=True)
     assert "Nothing to be done" in again.stdout + again.stderr

@@ -11,8 +11,6 @@ rule crop_rois:
         rois=f"{R}/attention/{{fold}}/rois/{{shard}}.parquet",
     log:
         log_of("crop_rois", "fold", "shard"),
-    group:
-        "rois_{fold}"
     resources:
         mem_mb=mem_mb("crop_rois"),
         runtime=runtime("crop_rois"),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mammo_steps.core.aggregation import exam_scores
@@ -94,7 +95,27 @@ def of_exams(model: Outside, found: Found, images: pd.DataFrame) -> pd.Series:
     if model.rows == "exams":
         return scores
     complete = images["image_id"].isin(scores.index).groupby(images["exam_id"]).transform("all")
-    return exam_scores(images[complete], scores)
+    found_exams = exam_scores(images[complete], scores)
+    if found_exams.empty:
+        raise ValueError(
+            f"{model.file}: scores of {len(scores)} of the cohort's {len(images)} images, and of no exam all of them: "
+            "an exam's score is made from all its images. Wanted a score of each"
+        )
+    n_infinite = int((~np.isfinite(found_exams)).sum())
+    if n_infinite:
+        raise ValueError(
+            f"{model.file}: the scores of {n_infinite} exams add up to no finite number: wanted image scores that can "
+            "be summed"
+        )
+    return found_exams
+
+
+def partly_scored(model: Outside, found: Found, images: pd.DataFrame) -> int:
+    """Exams of which some images have a score and some have none."""
+    if model.rows == "exams":
+        return 0
+    share = images["image_id"].isin(set(found.scores)).groupby(images["exam_id"]).mean()
+    return int(((share > 0) & (share < 1)).sum())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -120,8 +141,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         scores = of_exams(model, found, images).sort_index()
         rows += [{"model": model.name, "exam_id": i, "score": float(score)} for i, score in scores.items()]
         log.info(
-            "%s: %d of %d exams have a score; %d rows are not of the cohort, %d have no score",
+            "%s: %d of %d exams have a score; %d rows are not of the cohort, %d have no score; of %d exams some images "
+            "have a score and some have none, which leaves them out",
             *(model.name, len(scores), len(exams), found.unknown, found.empty),
+            partly_scored(model, found, images),
         )
     names: Mapping[str, list[Any]] = {
         name: [row[name] for row in rows] for name in ("model", "exam_id", "score")

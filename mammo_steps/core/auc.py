@@ -103,7 +103,8 @@ def difference(aucs: Floats, covariance: Floats) -> Difference:
     se = float(np.sqrt(max(variance, 0.0)))
     z = delta / se if se > 0 else float("nan")
     p = float(2 * norm.sf(abs(z)))
-    return Difference(delta, se, z, p, delta - Z95 * se, delta + Z95 * se)
+    width = Z95 * se if se > 0 else float("nan")  # a variance of 0 is one that nothing is known of
+    return Difference(delta, se, z, p, delta - width, delta + width)
 
 
 class Binned:

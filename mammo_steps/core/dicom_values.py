@@ -10,8 +10,7 @@ from pydicom.uid import UID
 from mammo_steps.core import dicom_codes as dc
 from mammo_steps.core.dicom_fields import Fields
 from mammo_steps.core.dicom_view import word_of
-
-OLDEST_YEARS = 90  # PS3.15 de-identification: ages of 90 and above are one class
+from mammo_steps.core.terms import OLDEST_YEARS
 
 _PHOTOMETRIC = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT",
                 "YBR_RCT", "YBR_PARTIAL_420", "YBR_PARTIAL_422")  # fmt: skip

@@ -8,6 +8,7 @@ from scipy.stats import t
 
 from mammo_steps.core.auc import (
     Bools,
+    Difference,
     Floats,
     Ints,
     auc,
@@ -111,7 +112,7 @@ class Comparison:
 
     def exams_of(self, model: str) -> Bools:
         """(n,) the exams that count for a model: those that any of its members scored."""
-        members = READERS if model == "one_reader" else (model,)
+        members = self.members(model) or READERS  # without a reader of both classes: what any of them read
         mask: Bools = np.any([self.used(name) for name in members], axis=0)
         return mask
 
@@ -149,6 +150,8 @@ class Comparison:
         alone = float(np.nanvar(drawn, axis=1, ddof=1).mean())
         factor = variance / alone if alone > 0 else 1.0  # the mean of two readers varies less than one
         n_women = fewest_women(woman, positive)
+        if n_women < 2:  # she is in every draw, and her exams vary by nothing
+            variance = float("nan")
         return Estimate(value, variance, n_positive, n_negative, "bootstrap", n_women, factor)
 
     def _fold_mean(self, model: str, n_positive: int, n_negative: int) -> Estimate | str:
@@ -212,7 +215,10 @@ class Comparison:
         return {key: found[:, i] for i, same in enumerate(keys.values()) for key in same}
 
     def test(self, first: str, second: str) -> dict[str, Any] | None:
-        """First against second on the exams both scored; None if these are of one class."""
+        """First against second on the exams both scored; None if these are of one class.
+
+        NaN where a method knows no variance: with a class of one exam (DeLong) or of one woman (the others).
+        """
         mask = self.used(first, second)
         n_positive, n_negative = self.counts(mask)
         if not n_positive or not n_negative:
@@ -226,6 +232,8 @@ class Comparison:
         by_bootstrap = difference(np.array([by_delong.delta, 0.0]), np.cov(drawn))
         low, high = np.percentile(drawn[0] - drawn[1], [2.5, 97.5])
         by_bootstrap = replace(by_bootstrap, low=float(low), high=float(high))
+        if by_bootstrap.se == 0 or fewest_women(self.exams.woman[mask], self.positive[mask]) < 2:
+            by_bootstrap = Difference(by_delong.delta, *[float("nan")] * 5)
         return {
             "first": first,
             "second": second,

@@ -17,6 +17,7 @@ from mammo_steps.core.exam_aucs import Comparison
 from mammo_steps.core.exam_facts import ExamFacts
 from mammo_steps.core.exam_scores import Exams
 from mammo_steps.core.fold_scale import halves, standardised
+from mammo_steps.core.number_text import exact
 from mammo_steps.core.operating_points import operating_points, pairs_of, reader_recalls
 from mammo_steps.core.prevalence import negative_weight
 from mammo_steps.core.randomness import stream
@@ -66,7 +67,7 @@ def _points(
             what[name] = {"model": key, "scale": scale}
     generator = stream("bootstrap", *comparison.seed_key)  # the women of the AUCs' bootstrap
     blocks = resampled(exams.woman, exams.stratum, (comparison.rules.bootstrap_samples, generator))
-    pairs = pairs_of(scores, recalls, comparison.positive, within)
+    pairs = pairs_of(scores, recalls, comparison.positive, within, exams.woman)
     rows = operating_points(pairs, blocks, settings.prevalence[endpoint])
     return [{"endpoint": endpoint, **row, **what[row["model"]]} for row in rows]
 
@@ -95,8 +96,8 @@ def _calibration(
             {"kind": kind, **agreement(p, positive), "reliability": reliability(p, positive)}
             for kind, p in found.items()
         ]
-        row["calibrators"] = [{"fold": number, **asdict(one)} for number, one in fitted.items()]
-        row["calibrator_of_all_folds"] = asdict(calibrator(scores, positive))
+        row["calibrators"] = [{"fold": number, **exact(asdict(one))} for number, one in fitted.items()]
+        row["calibrator_of_all_folds"] = exact(asdict(calibrator(scores, positive)))
     return rows
 
 
@@ -116,7 +117,9 @@ def _triage(comparison: Comparison, settings: StatisticsSettings) -> list[dict[s
             recalls["reader_1"][used],
             recalls["either"][used],
         )
-        rows.append({"model": model, "n_exams": int(used.sum()), "table": triage(scores[used], readings)})
+        table: dict[str, Any] = triage(scores[used], readings)
+        table["limit"] = exact(table["limit"])  # scores: rounded, the exam at the limit would change sides
+        rows.append({"model": model, "n_exams": int(used.sum()), "table": table})
     return rows
 
 

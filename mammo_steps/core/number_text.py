@@ -40,8 +40,23 @@ def read_json(path: Path) -> Any:
     return json.loads(reading(path).read_text(encoding="utf-8"))
 
 
+class Exact(float):
+    """A number whose every digit counts, such as a limit that scores are compared with."""
+
+
+def exact(value: Any) -> Any:
+    """A JSON value all of whose floats are `Exact`."""
+    if isinstance(value, dict):
+        return {key: exact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [exact(item) for item in value]
+    return Exact(value) if isinstance(value, float) else value
+
+
 def _six_digits(value: Any) -> Any:
-    """Floats to 6 significant digits, NaN to None, all through a JSON value."""
+    """Floats to 6 significant digits but for `Exact` ones, NaN to None, all through a JSON value."""
+    if isinstance(value, Exact):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -50,6 +65,6 @@ def _six_digits(value: Any) -> Any:
 
 
 def json_text(value: Any) -> str:
-    """Indented JSON with floats to 6 significant digits and every list of numbers on one line."""
+    """Indented JSON with floats to 6 significant digits (`Exact` ones to all) and every list of numbers on one line."""
     text = json.dumps(_six_digits(value), indent=2, allow_nan=False)
     return re.sub(r"\[([\s\d.,e+\-nul]*)\]", lambda m: f"[{' '.join(m[1].split())}]", text) + "\n"

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from mammo_steps.core.auc import Binned, Bools, Floats, Weights, counter
+from mammo_steps.core.auc import Binned, Bools, Floats, Ints, Weights, counter
+from mammo_steps.core.auc_interval import fewest_women
 from mammo_steps.core.prevalence import rates
 from mammo_steps.core.shares import wilson
 
@@ -78,7 +79,10 @@ def specificity_at(false_positive: Floats, true_positive: Floats, at: float) -> 
 
 @dataclass(frozen=True)
 class Pair:
-    """A model and a reader: scores (n,), recalled (n,) 1 or 0, positive (n,); used (n,) the exams that count."""
+    """A model and a reader: scores (n,), recalled (n,) 1 or 0, positive (n,); used (n,) the exams that count.
+
+    n_women  with positive exams that count, or with negative ones where these are fewer
+    """
 
     model: str
     reader: str
@@ -86,6 +90,7 @@ class Pair:
     recalled: Floats
     positive: Bools
     used: Bools
+    n_women: int
 
     def counts(self) -> tuple[int, int]:
         """(positive, negative) exams that count."""
@@ -111,15 +116,20 @@ class _Reader:
 
 
 def pairs_of(
-    models: Mapping[str, Floats], readers: Mapping[str, Floats], positive: Bools, within: Bools
+    models: Mapping[str, Floats],
+    readers: Mapping[str, Floats],
+    positive: Bools,
+    within: Bools,
+    woman: Ints,
 ) -> list[Pair]:
     """Every model with every reader that have exams of both classes (`within` (n,)) in common."""
     found = []
     for name, scores in models.items():
         for reader, recalled in readers.items():
             used = within & np.isfinite(scores) & np.isfinite(recalled)
-            pair = Pair(name, reader, scores, recalled, positive, used)
-            if min(pair.counts()):
+            n_women = fewest_women(woman[used], positive[used])
+            pair = Pair(name, reader, scores, recalled, positive, used, n_women)
+            if n_women:
                 found.append(pair)
     return found
 
@@ -153,6 +163,7 @@ def _differences(pairs: list[Pair], blocks: Iterable[Weights]) -> Floats:
 def _matched(
     value: float, of_reader: float, drawn: Floats, test: tuple[float, float, float | None]
 ) -> dict[str, Any]:
+    """drawn  empty where nothing can be said of the spread: the limits are then NaN."""
     drawn = drawn[np.isfinite(drawn)]
     low, high = np.percentile(drawn, [2.5, 97.5]) if drawn.size else (np.nan, np.nan)
     names = ("only_model", "only_reader", "mcnemar_p")
@@ -168,6 +179,8 @@ def _matched(
 def _row(pair: Pair, drawn: Floats, prevalence: float | None) -> dict[str, Any]:
     scores, recalled, positive = pair.scores[pair.used], pair.recalled[pair.used], pair.positive[pair.used]
     m, n = pair.counts()
+    if pair.n_women < 2:  # she is in every draw, and her exams vary by nothing
+        drawn = drawn[:0]
     tpr, fpr = float(recalled[positive].mean()), float(recalled[~positive].mean())
     found = recalled_at(scores, ~positive, fpr, generous=True)[positive]
     alarms = recalled_at(scores, positive, tpr, generous=False)[~positive]

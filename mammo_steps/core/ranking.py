@@ -1,5 +1,7 @@
 """Loss and AUC as numbers alone, for watching a training; `core.auc` has intervals and tests."""
 
+import math
+
 import numpy as np
 from scipy.stats import rankdata
 
@@ -17,14 +19,16 @@ def auc_of(targets: np.ndarray, scores: np.ndarray) -> float | None:
 def loss_and_auc(
     targets: np.ndarray, margin: np.ndarray, negatives_per_positive: float
 ) -> tuple[float, float | None]:
-    """Mean cross-entropy and AUC of (n,) margins; no AUC if one class is missing or a margin is not finite.
+    """Mean cross-entropy and AUC of (n,) margins; infinite and none if a margin is not finite; no AUC of one class.
 
     In the loss negatives weigh so many times as much as positives, however many there are of either.
     """
+    if not np.isfinite(margin).all():  # (a positive at infinity would lose nothing)
+        return math.inf, None
     # cross-entropy of two nodes = log(1 + exp(-margin)) for a positive, of +margin for a negative
     losses = np.logaddexp(0, np.where(targets == 1, -margin, margin))
     shares = {1: 1.0, 0: negatives_per_positive}
     means = {target: losses[targets == target].mean() for target in shares if (targets == target).any()}
     weights = [shares[target] for target in means]
     loss = float(np.average(list(means.values()), weights=weights))
-    return loss, auc_of(targets, margin) if np.isfinite(margin).all() else None
+    return loss, auc_of(targets, margin)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mammo_steps.core.auc import Bools, Floats, Ints
 from mammo_steps.core.auc_interval import estimated, interval
+from mammo_steps.core.terms import OLDEST_YEARS
 
 Words = NDArray[np.str_]
 UNKNOWN = "unknown"
@@ -34,9 +35,13 @@ class Truth:
 
 
 def age_bands(ages: Sequence[int | None], width: int) -> list[str]:
-    """`50-54` and the like; `unknown` without an age."""
-    lows = [None if age is None else age - age % width for age in ages]
-    return [UNKNOWN if low is None else f"{low}-{low + width - 1}" for low in lows]
+    """`50-54` and the like; the band of 90, which stands for all above, has no upper end; `unknown` without an age."""
+
+    def band(age: int) -> str:
+        low = age - age % width
+        return f"{low}+" if low + width > OLDEST_YEARS else f"{low}-{low + width - 1}"
+
+    return [UNKNOWN if age is None else band(age) for age in ages]
 
 
 def groups_of(by: str, values: Sequence[str]) -> list[Group]:

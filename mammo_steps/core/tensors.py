@@ -11,8 +11,14 @@ _NAMED = 3  # tensors named in a message; the others are counted
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Put a file's tensors into a network; ValueError unless they are its own by name, type and shape, and finite."""
+    """Put a file's tensors into a network; ValueError unless they are its own by name, type and shape, and finite.
+
+    Only num_batches_tracked may be missing: older files have none, and nothing depends on it.
+    """
     state = network.state_dict()
+    tensors = {
+        name: tensor for name, tensor in state.items() if name.endswith(".num_batches_tracked")
+    } | dict(tensors)
     check_fit(tensors, {name: kind_of(tensor) for name, tensor in state.items()}, path)
     check_finite(tensors, path)
     with torch.no_grad():

@@ -14,6 +14,9 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+OLDEST_YEARS = 90  # stands for 90 and above: ages above 89 name people (PS3.15, de-identification)
+
+
 # a woman's stratum is the first of these that one of her exams has
 WORST_FIRST = (
     Outcome.SCREEN_DETECTED,

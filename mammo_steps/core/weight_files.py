@@ -52,6 +52,8 @@ def read_weight_file(path: Path, sha256: str | None, key: str) -> Any:
 
 def tensors_of(content: Any, path: Path) -> dict[str, Tensor]:
     """The content as tensors by name; ValueError if it is something else."""
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+    ):
         raise ValueError(f"{path} holds other things than tensors by name: save network.state_dict() alone")
     return content

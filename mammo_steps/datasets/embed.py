@@ -44,7 +44,7 @@ from pathlib import Path, PurePosixPath
 
 from mammo_steps.core.labels import ExamLabel, FactsOf, ImageFacts, Windows, side_of
 from mammo_steps.core.outcomes import outcome_of_cancer
-from mammo_steps.core.terms import Outcome, Reason, Undefined
+from mammo_steps.core.terms import OLDEST_YEARS, Outcome, Reason, Undefined
 from mammo_steps.datasets.embed_exams import (
     BENIGN,
     CANCER,
@@ -62,7 +62,6 @@ from mammo_steps.datasets.image_tables import facts_by_stem, need_metadata
 from mammo_steps.datasets.label_tables import NOT_READ, Faults, Row, TableFormat, need_ids, read_rows
 
 DAYS_PER_MONTH = 365.25 / 12
-OLDEST_YEARS = 90  # stands for 90 and above, as in every table of ours
 
 METADATA = TableFormat(
     required=("empi_anon", "acc_anon", "anon_dicom_path", "FinalImageType", "ImageLateralityFinal",

@@ -145,7 +145,8 @@ def test_a_full_disk(cluster: Cluster, study: Path, undisturbed: Path, tmp_path:
     kept = tmp_path / "kept"
     results.rename(kept)
     results.mkdir()
-    size = sum(path.stat().st_size for path in kept.rglob("*") if path.is_file())
+    block = 4096
+    size = sum(-(-path.stat().st_size // block) + 1 for path in kept.rglob("*")) * block
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size // 1024 + 300}k", "tmpfs", str(results)],
         capture_output=True,

@@ -65,4 +65,4 @@ def test_a_training_gets_the_gpu_that_it_asks_for(cluster: Cluster, site: Path) 
     ended(snakemake(site, "results/demo/holistic/fold0/model.safetensors", *asked, configs=()), site)
     log = next((site / "logs/slurm/rule_train_holistic/fold0").glob("*.log")).stem
     job = subprocess.run(["scontrol", "show", "job", log], capture_output=True, text=True, check=True).stdout
-    assert "Partition=gpu" in job and "gres/gpu:fake=1" in job
+    assert "Partition=gpu" in job and "gres:gpu:fake:1" in job

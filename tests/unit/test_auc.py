@@ -168,7 +168,7 @@ def test_a_missing_class_a_nan_and_a_wrong_shape_are_refused():
 def test_a_difference_without_spread_has_no_p_value():
     test = difference(np.array([1.0, 1.0]), np.zeros((2, 2)))
     assert test.delta == 0.0
-    assert np.isnan(test.z) and np.isnan(test.p)
+    assert np.isnan([test.z, test.p, test.low, test.high]).all()
 
 
 def test_one_hundred_fifty_thousand_exams_take_about_a_second():

@@ -31,3 +31,10 @@ def test_an_epoch_whose_outputs_overflowed_is_not_kept() -> None:
 def test_without_an_auc_the_loss_decides() -> None:
     assert best_epoch([epoch(0, None, 0.5), epoch(1, None, 0.4)]) == 1
     assert history_csv([epoch(0, None, 0.5)]).splitlines()[1] == "0,1,1,0.1,0.5,0.5,,1"
+
+
+def test_a_margin_that_is_not_finite_is_the_worst_there_is() -> None:
+    """A positive at infinity would lose nothing."""
+    targets = np.array([1, 1, 0])
+    for wrong in (np.inf, -np.inf, np.nan):
+        assert loss_and_auc(targets, np.array([wrong, 2.0, -1.0]), 2.0) == (np.inf, None)

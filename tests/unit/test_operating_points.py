@@ -54,6 +54,9 @@ def test_points_along_a_curve_are_those_of_the_exams():
     assert (specificity_at(*curve, 0.0), specificity_at(*curve, 1.0)) == (1.0, 0.0)
 
 
+WOMAN = np.arange(600) // 2
+
+
 def study(n=600, half_read=False):
     generator = np.random.default_rng(0)
     positive = np.arange(n) % 10 == 0
@@ -71,7 +74,9 @@ def study(n=600, half_read=False):
 
 def test_a_model_that_is_the_reader_stands_at_the_readers_point_in_every_draw():
     positive, _, reader, blocks = study()
-    pairs = pairs_of({"m": reader}, {"r": (reader >= 2) * 1.0}, positive, np.ones(positive.size, bool))
+    pairs = pairs_of(
+        {"m": reader}, {"r": (reader >= 2) * 1.0}, positive, np.ones(positive.size, bool), np.arange(600) // 2
+    )
     (row,) = operating_points(pairs, blocks, None)
     for name in ("sensitivity_at_its_specificity", "specificity_at_its_sensitivity"):
         assert [row[name][key] for key in ("difference", "low", "high")] == pytest.approx([0, 0, 0])
@@ -81,7 +86,7 @@ def test_a_model_that_is_the_reader_stands_at_the_readers_point_in_every_draw():
 def test_rows_hold_the_matched_points_with_intervals_and_rates_at_the_prevalence():
     positive, model, reader, blocks = study()
     recalls = reader_recalls(reader, np.full(reader.size, np.nan), 2)
-    pairs = pairs_of({"m": model}, recalls, positive, np.ones(positive.size, bool))
+    pairs = pairs_of({"m": model}, recalls, positive, np.ones(600, bool), WOMAN)
     (row,) = operating_points(pairs, blocks, 0.01)  # the second reader read nothing: no row of hers
     assert (row["reader"], row["n_positive"], row["n_negative"]) == ("reader_1", 60, 540)
     at = row["sensitivity_at_its_specificity"]
@@ -97,8 +102,18 @@ def test_a_reader_who_read_half_is_compared_on_her_half():
     positive, model, reader, blocks = study(half_read=True)
     model[1] = np.nan
     recalls = {"r": np.where(np.isfinite(reader), reader >= 2, np.nan)}
-    pairs = pairs_of({"m": model}, recalls, positive, np.ones(positive.size, bool))
+    pairs = pairs_of({"m": model}, recalls, positive, np.ones(600, bool), WOMAN)
     (row,) = operating_points(pairs, blocks, None)
     assert (row["n_positive"], row["n_negative"]) == (2, 299)
     assert np.isfinite([row["specificity_at_its_sensitivity"][key] for key in ("low", "high")]).all()
     assert operating_points([], blocks, None) == []
+
+
+def test_the_positives_of_one_woman_say_nothing_of_the_spread():
+    positive, model, reader, blocks = study()
+    within = ~positive | (np.arange(600) < 10)  # one positive exam is left
+    pairs = pairs_of({"m": model}, {"r": (reader >= 2) * 1.0}, positive, within, WOMAN)
+    (row,) = operating_points(pairs, blocks, None)
+    assert row["n_positive"] == 1
+    for name in ("sensitivity_at_its_specificity", "specificity_at_its_sensitivity"):
+        assert np.isnan([row[name][key] for key in ("low", "high")]).all()

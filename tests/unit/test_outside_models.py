@@ -69,6 +69,26 @@ def test_image_scores_become_exam_scores_as_our_own_do(site: Site) -> None:
     assert site.take() == {("rival", NAMES.exam("E1")): 4.5, ("other", NAMES.exam("E3")): 7.0}
 
 
+def test_exams_with_scores_of_some_images_are_counted(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [f"E1.{number},1" for number in range(4)] + ["E2.0,9"]
+    site.add("\n".join(["image_id,score", *lines]) + "\n", rows="images")
+    assert len(site.take()) == 1
+    assert "of 1 exams some images have a score and some have none" in capsys.readouterr().err
+
+
+def test_image_scores_that_make_no_exam_score_are_refused(site: Site) -> None:
+    site.add("image_id,score\nE1.0,1\nE1.1,2\n", rows="images")  # one breast
+    with pytest.raises(ValueError, match="of no exam all of them"):
+        site.take()
+
+
+def test_image_scores_that_add_up_to_infinity_are_refused(site: Site) -> None:
+    lines = [f"E1.{number},1e308" for number in range(4)]
+    site.add("\n".join(["image_id,score", *lines]) + "\n", rows="images")
+    with pytest.raises(ValueError, match="the scores of 1 exams add up to no finite number"):
+        site.take()
+
+
 WRONG = {
     "no number": ("exam_id,score\nE1,0.5\nE2,high\n", "line 3, score: found no number"),
     "NaN": ("exam_id,score\nE1,nan\n", "line 2, score: found no number"),

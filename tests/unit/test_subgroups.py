@@ -17,6 +17,11 @@ def truth_of(positive):
     return Truth(np.ones(positive.size, bool), positive, np.arange(positive.size), SCORE)
 
 
+def test_the_band_of_the_oldest_has_no_upper_end():
+    assert age_bands([89, 90], 5) == ["85-89", "90+"]
+    assert age_bands([83, 84, 90], 7) == ["77-83", "84+", "84+"]
+
+
 def test_ages_fall_into_bands():
     assert age_bands([50, 54, 55, None, 49], 5) == ["50-54", "50-54", "55-59", "unknown", "45-49"]
 

@@ -1,6 +1,9 @@
+import json
+
 import numpy as np
 import pytest
 
+from mammo_steps.core.number_text import exact, json_text
 from mammo_steps.core.triage import STEPS, Readings, triage
 
 
@@ -51,3 +54,11 @@ def test_weights_turn_shares_into_those_of_a_screening_population():
 def test_without_readers_there_are_no_columns_of_theirs():
     table = triage(np.arange(3.0), readings(3, first=np.full(3, np.nan), either=np.full(3, np.nan)))
     assert "unread.recall_rate" not in table and table["n_below"] == [0, 1, 2, 3]
+
+
+def test_a_limit_written_down_gives_the_counts_beside_it():
+    scores = np.random.default_rng(3).standard_normal(500)
+    table = triage(scores, readings(500))
+    table["limit"] = exact(table["limit"])
+    read = json.loads(json_text(table))
+    assert [int((scores < limit).sum()) for limit in read["limit"][:-1]] == read["n_below"][:-1]

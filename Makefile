@@ -35,7 +35,7 @@ test-slurm: $(READY) ## the workflow on a SLURM of its own, with what goes wrong
 	tests/slurm/install
 	$(RUN) python -m pytest -m slurm tests/slurm
 
-bench-%: $(READY) ## bench-demo, -tiles, -ingest, -headers, -train, -precision, -coverage, -evaluate: print a table and write bench/<name>.json
+bench-%: $(READY) ## bench-demo, -tiles, -ingest, -headers, -train, -precision, -wu2019, -coverage, -evaluate, -tables: print a table and write bench/<name>.json
 	$(RUN) python bench/$*.py
 
 lock: ## resolve pyproject.toml into requirements.lock (needs uv)

@@ -93,7 +93,8 @@ class Checkpoints:
         except FileNotFoundError:
             found = {}
         if found.get("token") != self.token:
-            holder = f"job {found.get('job')} on {found.get('host')}" if found else "nobody"
+            job = f"SLURM job {found['job']}" if found.get("job") else f"process {found.get('pid')}"
+            holder = f"{job} on {found.get('host')}" if found else "nobody"
             raise LockLostError(
                 f"{self.lock} is now held by {holder}: the same training was started again. This run writes nothing "
                 "and ends"

@@ -97,7 +97,16 @@ def _expanded(path: str, repo: Path) -> str:
 
 
 def fill_in_paths(config: dict[str, Any], repo: Path) -> None:
-    """Fill in `~` and `${VARIABLES}` where a step is given the path in its settings; changes the config."""
+    """Fill in `~` and `${VARIABLES}` where a step is given the path in its settings; changes the config.
+
+    Likewise archive, labels and lesions of a study that draws a synthetic cohort: they are its own, whatever stands
+    there.
+    """
+    if config["make_demo_cohort"] is not None:
+        made = f"results/{config['study']}/demo"
+        config |= {"archive": f"{made}/archive", "labels": f"{made}/labels.csv"}
+        if config["lesions"] is not None:
+            config["lesions"] = f"{made}/lesions.csv"
     network = config["train_holistic"]["network"]
     if network["imagenet_weights"] is not None:
         network["imagenet_weights"] = _expanded(network["imagenet_weights"], repo)

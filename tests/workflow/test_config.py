@@ -153,3 +153,9 @@ def test_an_unwritable_results_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir(mode=0o500)
     said = refused(tmp_path, "seed: 2")
     assert "results/demo cannot be made" in said and "not writable" in said
+
+
+def test_a_demo_of_another_name_reads_the_cohort_that_it_draws(tmp_path: Path) -> None:
+    result = snakemake(tmp_path, "all", "-n", config=("study=other",))
+    assert planned(result)["make_demo_cohort"] == 1
+    assert "--archive results/other/demo/archive" in result.stdout and "results/demo" not in result.stdout

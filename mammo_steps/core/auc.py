@@ -57,6 +57,17 @@ def auc(scores: Floats, positive: Bools) -> float:
     return float(placements(scores, positive)[0].mean())
 
 
+def average_precision(scores: Floats, positive: Bools) -> float:
+    """Area under the precision-recall curve as steps: the mean over positives of the precision at their score.
+
+    Hangs on the share of positives: of use only beside figures of the same exams.
+    """
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), scores.size - 1)  # of each run of ties
+    found = np.cumsum(positive[order])[last]
+    return float((np.diff(found, prepend=0) * found / (last + 1)).sum() / found[-1])
+
+
 def delong(scores: Floats, positive: Bools) -> tuple[Floats, Floats]:
     """AUCs (k,) of k scores (k, n) of the same exams, and DeLong's covariance of them (k, k).
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
-from mammo_steps.core.auc import Bools, Floats, resampled
+from mammo_steps.core.auc import Bools, Floats, average_precision, resampled
 from mammo_steps.core.calibration import agreement, calibrator, cross_fitted, reliability
 from mammo_steps.core.exam_aucs import Comparison
 from mammo_steps.core.exam_facts import ExamFacts
@@ -101,6 +101,23 @@ def _calibration(
     return rows
 
 
+def _average_precisions(comparison: Comparison, endpoint: Endpoint) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for model, scores in comparison.exams.scores.items():
+        used = comparison.used(model)
+        m, n = comparison.counts(used)
+        if m and n:
+            value = average_precision(scores[used], comparison.positive[used])
+            row = {
+                "model": model,
+                "endpoint": endpoint,
+                "average_precision": value,
+                "share_positive": m / (m + n),
+            }
+            rows.append(row)
+    return rows
+
+
 def _triage(comparison: Comparison, settings: StatisticsSettings) -> list[dict[str, Any]]:
     exams, outcome = comparison.exams, np.array(comparison.exams.outcome)
     recalls = reader_recalls(exams.scores["reader_1"], exams.scores["reader_2"], settings.reader_recall_from)
@@ -154,6 +171,7 @@ def statistics_part(
             row for end, one in everyone.items() for row in _points(one, end, settings, seed)
         ],
         "calibration": [row for end in _CALIBRATED for row in _calibration(everyone[end], end, settings)],
+        "average_precision": [row for end, one in everyone.items() for row in _average_precisions(one, end)],
         "triage": _triage(everyone[ALL_CANCERS], settings),
         "subgroups": [row for end, one in everyone.items() for row in _subgroups(one, end, settings, facts)],
     }

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mammo_steps.core.auc import (
     Binned,
     auc,
+    average_precision,
     bootstrap_aucs,
     clustered,
     delong,
@@ -50,6 +51,17 @@ def test_auc_agrees_with_scikit_learn(levels):
         assert auc(scores, positive) == pytest.approx(roc_auc_score(positive, scores), abs=1e-12)
 
 
+@pytest.mark.parametrize("levels", [0, 5])
+def test_average_precision_agrees_with_scikit_learn(levels):
+    generator = np.random.default_rng(levels)
+    positive = generator.random(300) < 0.1
+    scores = generator.standard_normal(300) + positive
+    scores = np.round(scores) if levels else scores
+    assert average_precision(scores, positive) == pytest.approx(
+        average_precision_score(positive, scores), abs=1e-12
+    )
+
+
 def test_delong_equals_the_reference_of_eight_rows_with_ties(test_data):
     tiny = reader_study(test_data)[0]["tiny"]
     scores, positive = np.array([tiny["s1"], tiny["s2"]]), np.array(tiny["y"]) == 1
@@ -67,6 +79,9 @@ def test_delong_and_clustered_variance_equal_the_reader_study(test_data):
         estimate = Estimate(aucs[0], covariance[0, 0], positive.sum(), (~positive).sum())
         assert aucs[0] == pytest.approx(wanted["auc"], abs=1e-6)
         assert covariance[0, 0] == pytest.approx(wanted["delong_var"], abs=1e-6)
+        assert average_precision(scores[name], positive) == pytest.approx(
+            wanted["auprc_sklearn_ap"], abs=1e-6
+        )
         plain, logit = interval(estimate, ""), interval(estimate, "_logit")
         assert (plain.low, plain.high) == pytest.approx(wanted["delong_ci95"], abs=1e-6)
         assert (logit.low, logit.high) == pytest.approx(wanted["delong_logit_ci95"], abs=1e-6)

@@ -59,8 +59,8 @@ def planned(result: subprocess.CompletedProcess[str]) -> dict[str, int]:
 def reasons(result: subprocess.CompletedProcess[str]) -> dict[str, str]:
     """Rule -> the reasons of its jobs, of a dry run."""
     found: dict[str, str] = {}
-    for rule, reason in re.findall(
-        r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    reason: (.*)", result.stdout, re.MULTILINE
+    for _, rule, reason in re.findall(  # those of a group are indented
+        r"^( *)(?:local)?rule (\w+):\n(?:\1    .*\n)*?\1    reason: (.*)", result.stdout, re.MULTILINE
     ):
         found[rule] = found.get(rule, "") + reason
     return found

@@ -25,11 +25,10 @@ rule check_node:
     params:
         code=code("check_node"),
         device=config["compute"]["device"],
-        folders=[str(REPO)]
-        + ([] if DEMO else [str(intake.archive) for intake in INTAKES.values()]),
+        archives=[] if DEMO else [str(intake.archive) for intake in INTAKES.values()],
     shell:
         """
         {PYTHON} -m mammo_steps.check_node \
-            --kind {wildcards.kind} --device {params.device} --folders {params.folders:q} \
+            --kind {wildcards.kind} --device {params.device} --folders {REPO:q} {params.archives:q} \
             --facts {output.facts:q} &>{log:q}
         """

@@ -19,7 +19,7 @@ from typing import Any
 
 from mammo_steps.core.artefacts import write_artefact
 from mammo_steps.core.files import indented
-from mammo_steps.core.steps import start_logging
+from mammo_steps.core.steps import start_step
 
 log = logging.getLogger("check_node")
 
@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--folders", type=Path, nargs="*", default=[], help="that it has to see")
     parser.add_argument("--facts", type=Path, required=True, help="written: what was found")
     args = parser.parse_args(argv)
-    start_logging()
+    start_step(__spec__, args)
 
     check_folders(args.folders)
     missing = [name for name in NEEDED if version_of(name) is None]

@@ -123,7 +123,7 @@ def test_an_edit_of_a_folders_init_changes_what_lies_in_it(package: Path) -> Non
 STEPS = sorted(path.stem for path in (REPO / "mammo_steps").glob("*.py") if path.stem != "__init__")
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", sorted({*STEPS} - {"plan_study"}))  # which computes with none
 def test_every_library_that_a_step_computes_with_is_pinned(step: str) -> None:
     assert "pyarrow " in fingerprint.environment(step)
 

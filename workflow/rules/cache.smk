@@ -22,5 +22,5 @@ rule verify:
         command=this_command(),
     shell:
         """
-        {PYTHON:q} -m mammo_steps.by_hand.verify_study --results {R:q} --snakemake {params.command:q}
+        {PYTHON} -m mammo_steps.by_hand.verify_study --results {R:q} --snakemake {params.command:q}
         """

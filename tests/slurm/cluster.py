@@ -37,6 +37,10 @@ def whats_missing() -> str | None:
     absent = [name for name in _PROGRAMS if shutil.which(name) is None]
     if absent:
         return f"{', '.join(absent)} not found: install Debian's {' '.join(PACKAGES)}"
+    other = _LINKS / "slurm.conf"
+    pid = other.resolve().parent.parent / "run/slurmctld.pid"
+    if other.is_symlink() and pid.exists() and _runs(int(pid.read_text())):
+        return f"a test cluster runs already, in {pid.parent.parent}: `stop --folder` that one"
     real = [name for name in _FILES if (_LINKS / name).exists() and not (_LINKS / name).is_symlink()]
     return f"{_LINKS / real[0]} is of a real cluster: not touched" if real else None
 

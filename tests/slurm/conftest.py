@@ -42,7 +42,7 @@ def snakemake(
     folder: Path, *arguments: str, configs: tuple[str, ...] = CONFIGS, profile: bool = True
 ) -> "subprocess.Popen[str]":
     """`snakemake --profile slurm <arguments>` in a checkout, begun; its output goes to run.txt."""
-    where = ["--profile", "slurm", "--slurm-init-seconds-before-status-checks", "6", "--latency-wait", "5"]
+    where = ["--profile", "slurm", "--slurm-init-seconds-before-status-checks", "9", "--latency-wait", "5"]
     command = [sys.executable, "-m", "snakemake", *(where if profile else ["--cores", "2"]), *arguments]
     command += ["--configfile", *configs] if configs else []
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

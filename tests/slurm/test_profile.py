@@ -36,7 +36,7 @@ def site(tmp_path: Path) -> Path:
     text = profile.read_text()
     for before, after in (
         ("# slurm-partition-config: partitions.yaml", "slurm-partition-config: partitions.yaml"),
-        ("status-checks: 20", "status-checks: 6"),
+        ("status-checks: 20", "status-checks: 9"),
     ):
         assert before in text
         text = text.replace(before, after)

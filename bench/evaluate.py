@@ -35,7 +35,8 @@ SETTINGS = StatisticsSettings(
 T = TypeVar("T")
 
 
-def made_exams() -> Exams:
+def made_exams(n_exams: int) -> Exams:
+    """Two exams per woman."""
     generator = np.random.default_rng(SEED)
     outside = [
         {"name": f"outside_{n}", "title": f"Outside {n}", "trained_on": "made", "overlap": "none"}
@@ -43,23 +44,35 @@ def made_exams() -> Exams:
     ]
     models = table_models(outside, published_ran=True)
     outcome = generator.choice(
-        ["screen_detected", "interval", "benign", "normal"], N_EXAMS, p=[0.005, 0.002, 0.03, 0.963]
+        ["screen_detected", "interval", "benign", "normal"], n_exams, p=[0.005, 0.002, 0.03, 0.963]
     )
     lift = np.select([outcome == "screen_detected", outcome == "interval"], [2.0, 1.0], 0.0)
-    woman, fold = np.arange(N_EXAMS) // 2, np.arange(N_EXAMS) // 2 % 10
-    easy = generator.standard_normal(N_EXAMS)  # what all models see alike
+    woman, fold = np.arange(n_exams) // 2, np.arange(n_exams) // 2 % 10
+    easy = generator.standard_normal(n_exams)  # what all models see alike
     scores = {}
     for model in models:
         if model.kind == "reader":
             if model.key != "one_reader":
-                seen = lift + generator.standard_normal(N_EXAMS)
+                seen = lift + generator.standard_normal(n_exams)
                 scores[model.key] = 1.0 + np.searchsorted([1.5, 2, 2.5, 3], seen)
         else:
-            scores[model.key] = lift + 0.6 * easy + 0.8 * generator.standard_normal(N_EXAMS)
+            scores[model.key] = lift + 0.6 * easy + 0.8 * generator.standard_normal(n_exams)
     scores["outside_4"][::2] = np.nan
     scores["reader_2"][::10] = scores["two_readers"][::10] = np.nan
-    ids = [f"e{number:06d}" for number in range(N_EXAMS)]
+    ids = [f"e{number:06d}" for number in range(n_exams)]
     return Exams(ids, outcome.tolist(), fold, woman, worst_outcomes(woman, outcome.tolist()), scores, models)
+
+
+def made_facts(n_exams: int) -> ExamFacts:
+    return ExamFacts(
+        {
+            "vendor": ["ge", "siemens"] * (n_exams // 2),
+            "exam_year": [str(2000 + n % 10) for n in range(n_exams)],
+        },
+        [""] * n_exams,
+        [""] * n_exams,
+        {},
+    )
 
 
 def all_pairs(exams: Exams) -> int:
@@ -86,15 +99,8 @@ def timed(what: Callable[[], T]) -> tuple[T, float]:
 
 
 def main() -> None:
-    exams = made_exams()
-    facts = ExamFacts(
-        {
-            "vendor": ["ge", "siemens"] * (N_EXAMS // 2),
-            "exam_year": [str(2000 + n % 10) for n in range(N_EXAMS)],
-        },
-        [""] * N_EXAMS,
-        {},
-    )
+    exams = made_exams(N_EXAMS)
+    facts = made_facts(N_EXAMS)
     n_tests, pairs_s = timed(lambda: all_pairs(exams))
     found = comparisons(exams, RULES, SEED)
     rows, rows_s = timed(lambda: auc_rows(found, exams.models))

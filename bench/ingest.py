@@ -37,8 +37,8 @@ from mammo_steps.core import decoding, tiles
 from mammo_steps.core.dicom_writing import Identity, Machine, write_mammogram
 from mammo_steps.core.files import write_json
 from mammo_steps.core.preparing import Listed, ShardSettings, prepare, start_worker
+from mammo_steps.core.shard_writing import ShardWriter
 from mammo_steps.core.tables import RowGroupWriter
-from mammo_steps.make_shards import ShardWriter
 
 SYNTAXES = {
     "jpeg_lossless": "1.2.840.10008.1.2.4.70",

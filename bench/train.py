@@ -6,8 +6,8 @@
     (b) loader      core.batches alone: shards -> threads -> device -> one warp
     (c) training    core.training.fit as the workflow calls it; the rate without validation
 
-On a CPU loader and step share the cores, so (c) is told beside (a) and (b) in series. On a GPU: ResNet-101 on
-976 x 976 pixels, each batch size until memory ends, beside the plain loop (fp32, batch of 4, no compilation),
+On a CPU loader and step share the cores, so (c) is told beside (a) and (b) in series. On a GPU: ResNet-101 on 976 x 976
+pixels, the micro-batches of config/presets until memory ends, beside the plain loop (fp32, batch of 4, not compiled),
 saliency and scoring. It needs torch, torchvision, OpenCV, pyarrow and safetensors; no Snakemake, no pydicom.
 """
 
@@ -47,7 +47,7 @@ from mammo_steps.core.training import fit
 
 ON_GPU = torch.cuda.is_available()
 BACKBONE, INPUT_PX = ("resnet101", 976) if ON_GPU else ("resnet18", 192)
-BATCHES = (4, 8, 16, 32, 48, 64) if ON_GPU else (16,)
+BATCHES = (4, 16, 48) if ON_GPU else (16,)  # the presets' micro-batches
 N_IMAGES = 768 if ON_GPU else 192
 N_SHARDS = 4
 THREADS = 12 if ON_GPU else 1

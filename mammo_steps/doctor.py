@@ -49,7 +49,7 @@ from mammo_steps.core.verdict import Finding, headline
 
 log = logging.getLogger("doctor")
 
-TEMPLATE = Path(__file__).with_name("doctor.html.j2")
+TEMPLATE = "doctor.html.j2"
 MEASURED = [name for name in EMPTY if name not in PICTURES]
 SAMPLE_COLUMNS = ["image_id", "vendor", "model", "intent", "laterality", "view", "size", "pixel_spacing_mm",
                   "syntax", "photometric", "bits_stored", "window", *MEASURED]  # fmt: skip

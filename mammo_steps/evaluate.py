@@ -31,7 +31,9 @@ from mammo_steps.core.geometry import InputCut, RoiSize
 from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.image_store import ImageStore, holistic_places
 from mammo_steps.core.localisation import Case, Found, Lesion, case_of, localisation_rows, read_lesions
-from mammo_steps.core.number_text import csv_text, json_text
+from mammo_steps.core.number_text import csv_text, json_text, read_json
+from mammo_steps.core.roc_curves import curves
+from mammo_steps.core.start_note import start_of
 from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.table1 import table1_markdown
 from mammo_steps.core.tables import read_table
@@ -50,6 +52,7 @@ class Settings(Rules):
     """Beside the rules of the AUCs (`core.exam_aucs.Rules`):
 
     synthetic       the cohort is synthetic: say so
+    partial         `folds` that stand behind it, `of` how many; None = all of them
     published_ran   whether there are scores of Wu et al. 2019
     outside         the outside models, entries of the config's `outside_models.tables`
     input           how the holistic model's input is cut: side_px, crop, mm_per_px (`core.geometry.InputCut`)
@@ -59,6 +62,7 @@ class Settings(Rules):
     """
 
     synthetic: bool
+    partial: Mapping[str, Any] | None
     published_ran: bool
     outside: Sequence[Mapping[str, Any]]
     input: Mapping[str, Any]
@@ -90,19 +94,6 @@ def prior_rows(exams: Exams, rules: Rules, seed: int) -> list[dict[str, Any]]:
     own = [model for model in exams.models if model.key in NETWORKS]
     rows = [found[end, "all"].row(model, end, "all", "pooled") for end in Endpoint for model in own]
     return [{"prior": other.prior, **asdict(row)} for row in rows]
-
-
-def _curves(found: Comparisons) -> list[dict[str, Any]]:
-    curves = []
-    for endpoint in Endpoint:
-        comparison = found[endpoint, "all"]
-        for model in comparison.exams.scores:
-            if min(comparison.counts(comparison.used(model))):
-                false_positive, true_positive = comparison.roc(model)
-                curves.append(
-                    {"model": model, "endpoint": endpoint, "fpr": false_positive, "tpr": true_positive}
-                )
-    return curves
 
 
 def exam_counts(exams: Exams) -> dict[str, Any]:
@@ -145,7 +136,7 @@ def exam_part(exams: Exams, found: Comparisons, rows: Sequence[AucRow]) -> dict[
             for model in exams.models
             for values in [found[end, "all"].fold_aucs(model.key)]
         ],
-        "roc": _curves(found),
+        "roc": [row for end in Endpoint for row in curves(found[end, "all"], end)],
     }
 
 
@@ -224,6 +215,13 @@ def _parser() -> argparse.ArgumentParser:
     key = parser.add_mutually_exclusive_group()
     key.add_argument("--key", help="the key of the pseudonyms, where it is public")
     key.add_argument("--key-file", type=Path, help="file with the key of the pseudonyms")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="run.json of every network, where they started from a bundle",
+    )
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--settings", type=json_object, required=True)
     parser.add_argument("--auc", type=Path, required=True, help="written: AUCs (CSV)")
@@ -246,11 +244,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         lesions.update(read_lesions(args.lesions, Pseudonyms(key)))
 
     settings = Settings(**args.settings)
-    models = table_models(settings.outside, settings.published_ran)
+    start = start_of(map(read_json, args.runs))
+    models = table_models(settings.outside, settings.published_ran, start["text"] if start else "")
     exams = read_exams(args.scores, models, args.outside)
     log.info("%d exams, %d images with known lesions", len(exams.exam_id), len(lesions))
     found = comparisons(exams, settings, args.seed)
-    rows = auc_rows(found, models)
+    rows = auc_rows(found, exams.models)
     names = {"image_id", "outcome", "breast_area_px", "breast_col", *PLACE_COLUMNS}
     images = read_table(args.images, "images", sorted(names))
     cases, audit = look_at_images(images, args.shards, lesions, settings, args.seed)
@@ -263,13 +262,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     facts = read_exam_facts(args.images, args.coas, exams.exam_id, lesions, rules.age_band_years)
     evaluation = {
         "synthetic": settings.synthetic,
+        "partial": settings.partial,
+        "start": start,
         **exam_part(exams, found, rows),
         **statistics_part(found, rules, facts, args.seed),
         "prior_otherwise": prior_rows(exams, settings, args.seed),
         "coa": coa_counts(args.coas),
     }
     write_artefact(args.auc, csv_text(AUC_COLUMNS, map(asdict, rows)))
-    write_artefact(args.table1, table1_markdown(rows, models, settings.synthetic))
+    write_artefact(args.table1, table1_markdown(rows, exams.models, settings.synthetic, settings.partial))
     write_artefact(args.localisation, csv_text(localisation.COLUMNS, hits))
     write_artefact(args.crop_audit, csv_text(crop_audit.COLUMNS, audit))
     write_artefact(args.evaluation, json_text(evaluation))

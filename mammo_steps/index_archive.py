@@ -31,7 +31,8 @@ from mammo_steps.core.tables import read_table, write_table
 
 log = logging.getLogger("index_archive")
 
-LIST_COLUMNS = ("image_id", "path", "laterality", "view")
+LIST_COLUMNS = ("image_id", "path", "laterality", "view", "sop_instance_uid")
+_UID = r"^\d+(\.\d+)+$"  # ids that a data set has of its own look otherwise
 AS_THEY_ARE = [name for name in TABLES["index"] if name in TABLES["headers"]]
 
 
@@ -81,7 +82,7 @@ def seconds_after_first(headers: pa.Table) -> pd.Series:
 
 
 def index_frame(headers: pa.Table, pseudonyms: Pseudonyms) -> pd.DataFrame:
-    """The `index` table without shards, and the `path` beside it; nullable types throughout."""
+    """The `index` table without shards, and the private `path` and `sop_instance_uid`; nullable types throughout."""
     columns = {name: headers[name] for name in ("path", "file_id", *AS_THEY_ARE)}
     for name, pseudonym in (
         ("patient_id", pseudonyms.patient),
@@ -91,6 +92,9 @@ def index_frame(headers: pa.Table, pseudonyms: Pseudonyms) -> pd.DataFrame:
     ):
         columns[name] = hashed(headers[name], pseudonym)
     frame: pd.DataFrame = pa.table(columns).to_pandas(types_mapper=pd.ArrowDtype)
+    ids = headers["image_id"]
+    of_header = pc.fill_null(pc.match_substring_regex(ids, _UID), False)
+    frame["sop_instance_uid"] = pc.if_else(of_header, ids, "").to_pandas()
     frame["exam_year"], frame["exam_day"] = exam_days(headers, pseudonyms)
     frame["acquired_s"] = seconds_after_first(headers)
     return frame

@@ -12,6 +12,7 @@ Every file, exam and label that is out stands in the `excluded` table with one r
 import argparse
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +32,7 @@ from mammo_steps.core.flow import check_sums, excluded_rows, flow_chart
 from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.label_frame import label_frame, read_dataset_labels
 from mammo_steps.core.labels import Windows
+from mammo_steps.core.lineage import women_in
 from mammo_steps.core.recipe import Recipe, check_same
 from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table, recipe_of, schema, write_table
@@ -192,6 +194,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--settings", type=json_object, required=True, help="JSON: what an exam of the cohort is"
     )
+    parser.add_argument(
+        "--learned-by-bundle",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="tables of roles of women whom the networks have learned from before (`core.lineage`): they are left out",
+    )
     for name, what in (("images", "images"), ("labels-out", "exams"), ("excluded", "what is out")):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"written: {what} (Parquet)")
     parser.add_argument("--flow", type=Path, required=True, help="written: numbers of the flow chart (JSON)")
@@ -208,7 +217,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         files = without_unknown_spacing(files)
     log.info("%d files, %d labels", len(files), len(labels))
     exams = exam_frame(files, labels, settings.slots)
-    exams["reason"] = exam_reasons(exams, settings.rules(bool(labels["follow_up_months"].notna().any())))
+    rules = settings.rules(bool(labels["follow_up_months"].notna().any()))
+    exams["reason"] = exam_reasons(exams, replace(rules, learned=women_in(args.learned_by_bundle)))
     if settings.extra_images == "best":
         files = without_extra_images(files, exams, settings.slots)
     images, kept = cohort_tables(files, exams, settings)

@@ -2,8 +2,8 @@
 
 Ids are the archive's own (an exam's as in the label table, an image's SOPInstanceUID) or the study's pseudonyms; in the
 output they are pseudonyms. Rows of exams that are not in the cohort are passed over and counted, exams without a row or
-with an empty score stay without one. A score that is no number, and an id that stands there twice, stop the step with
-their lines.
+with an empty score, or with scores of some of their images only, stay without one. A score that is no number, and an id
+that stands there twice, stop the step with their lines.
 """
 
 import argparse
@@ -89,33 +89,27 @@ def read_scores(model: Outside, known: set[str], pseudonyms: Pseudonyms) -> Foun
     return Found(scores, unknown, empty)
 
 
-def of_exams(model: Outside, found: Found, images: pd.DataFrame) -> pd.Series:
-    """Score by exam_id, as our own networks' margins become exam scores; only exams all of whose images have one."""
+def of_exams(model: Outside, found: Found, images: pd.DataFrame) -> tuple[pd.Series, int]:
+    """Score by exam_id, as our own networks' margins become exam scores, and exams left out as some images lack one.
+
+    ValueError if all are left out, or if image scores add up to no finite number.
+    """
     scores = pd.Series(found.scores, dtype=float)
     if model.rows == "exams":
-        return scores
-    complete = images["image_id"].isin(scores.index).groupby(images["exam_id"]).transform("all")
-    found_exams = exam_scores(images[complete], scores)
-    if found_exams.empty:
+        return scores, 0
+    has_score = images["image_id"].isin(scores.index).groupby(images["exam_id"])
+    n_partial = int((has_score.any() & ~has_score.all()).sum())
+    complete = has_score.transform("all")
+    if not complete.any():
         raise ValueError(
-            f"{model.file}: scores of {len(scores)} of the cohort's {len(images)} images, and of no exam all of them: "
-            "an exam's score is made from all its images. Wanted a score of each"
+            f"{model.file}: no exam has a score of each of its images; {n_partial} exams have scores of some. An "
+            "exam's score is made of all its images, of both breasts"
         )
-    n_infinite = int((~np.isfinite(found_exams)).sum())
-    if n_infinite:
-        raise ValueError(
-            f"{model.file}: the scores of {n_infinite} exams add up to no finite number: wanted image scores that can "
-            "be summed"
-        )
-    return found_exams
-
-
-def partly_scored(model: Outside, found: Found, images: pd.DataFrame) -> int:
-    """Exams of which some images have a score and some have none."""
-    if model.rows == "exams":
-        return 0
-    share = images["image_id"].isin(set(found.scores)).groupby(images["exam_id"]).mean()
-    return int(((share > 0) & (share < 1)).sum())
+    of_exam = exam_scores(images[complete], scores)
+    n_bad = int((~np.isfinite(of_exam)).sum())
+    if n_bad:
+        raise ValueError(f"{model.file}: the image scores of {n_bad} exams add up to no finite number")
+    return of_exam, n_partial
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -138,13 +132,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     for entry in args.settings["tables"]:
         model = Outside(**entry)
         found = read_scores(model, exams if model.rows == "exams" else set(images["image_id"]), pseudonyms)
-        scores = of_exams(model, found, images).sort_index()
+        scores, n_partial = of_exams(model, found, images)
+        scores = scores.sort_index()
         rows += [{"model": model.name, "exam_id": i, "score": float(score)} for i, score in scores.items()]
         log.info(
-            "%s: %d of %d exams have a score; %d rows are not of the cohort, %d have no score; of %d exams some images "
-            "have a score and some have none, which leaves them out",
-            *(model.name, len(scores), len(exams), found.unknown, found.empty),
-            partly_scored(model, found, images),
+            "%s: %d of %d exams have a score; %d rows are not of the cohort, %d have no score; %d exams have "
+            "scores of some of their images only",
+            *(model.name, len(scores), len(exams), found.unknown, found.empty, n_partial),
         )
     names: Mapping[str, list[Any]] = {
         name: [row[name] for row in rows] for name in ("model", "exam_id", "score")

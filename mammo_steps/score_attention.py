@@ -3,9 +3,7 @@
 import argparse
 import itertools
 import logging
-import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +15,11 @@ from mammo_steps.core.image_store import ImageStore, roi_key, roi_places, roi_re
 from mammo_steps.core.inference import Scoring, score_images
 from mammo_steps.core.network import load_network, read_facts, weights_recipe
 from mammo_steps.core.recipe import Recipe, check_follows
+from mammo_steps.core.roi_scoring import RoiScoring
 from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table, recipe_of, write_rows
 
 log = logging.getLogger("score_attention")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """batch_size    ROIs per pass
-    test_time_flip   see `core.inference.Scoring`
-    roi_pooling      an image's margin is the `max` or the `mean` of its ROIs'
-    """
-
-    batch_size: int
-    test_time_flip: bool
-    roi_pooling: str
-
-    def pooled(self, margins: Sequence[float]) -> float:
-        return max(margins) if self.roi_pooling == "max" else statistics.fmean(margins)
 
 
 def checked_recipe(coas: Path, model: Path, rois: Path, shards: Sequence[str]) -> Recipe:
@@ -68,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start_step(__spec__, args)
 
-    settings, compute = Settings(**args.settings), Compute(**args.compute)
+    settings, compute = RoiScoring(**args.settings), Compute(**args.compute)
     compute.prepare()
     facts = read_facts(args.model)
     check_weights(facts, args.model, "attention", args.roles, args.fold)

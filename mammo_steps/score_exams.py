@@ -42,9 +42,14 @@ SCORE_TABLES = {
 
 @dataclass(frozen=True)
 class Settings:
-    """aggregation: how a breast's images are put together; "sum" (the paper) is the only way so far."""
+    """What is scored, and how.
+
+    aggregation  how a breast's images are put together; "sum" (the paper) is the only way so far
+    folds        of these folds alone exams are scored; None = all
+    """
 
     aggregation: str
+    folds: Sequence[int] | None
 
     def __post_init__(self) -> None:
         if self.aggregation != "sum":
@@ -58,15 +63,17 @@ def out_of_fold(paths: Sequence[Path], model: str, exams: pd.DataFrame, members:
 
     exams    index exam_id, column fold
     members  networks per fold; each has a table of its own among `paths`
-    Raises ValueError if a fold also learned from a woman that it tests, if it tests an exam of another fold,
-    if an image has not one margin of each member, or one that is no finite number.
+    Raises ValueError if a fold has no table, if it also learned from a woman that it tests, if it tests an exam of
+    another fold, if an image has not one margin of each member, or one that is no finite number.
     """
     kind, unit = SCORE_TABLES[model]
     key = f"{unit}_id"
     columns = list(dict.fromkeys([key, "patient_id", "exam_id", "fold", "role", "margin"]))
     parts = []
+    folds: set[int] = set()
     for path in paths:
         table = read_table(path, kind, columns)
+        folds |= set(pc.unique(table["fold"]).to_pylist())
         tested = table.filter(pc.equal(table["role"], Role.TEST.value)).to_pandas()
         learned = set(
             pc.unique(table.filter(pc.not_equal(table["role"], Role.TEST.value))["patient_id"]).to_pylist()
@@ -86,6 +93,12 @@ def out_of_fold(paths: Sequence[Path], model: str, exams: pd.DataFrame, members:
         n_twice = int(tested[key].duplicated().sum())
         if n_twice:
             raise ValueError(f"{path}: {n_twice} {unit}s have more than one test margin, wanted one")
+    missing = sorted(set(exams["fold"]) - folds)
+    if missing:
+        raise ValueError(
+            f"{model}: there are no margins of fold {', '.join(map(str, missing))}, which tests exams of the cohort: "
+            "run the fold, and give its table too"
+        )
     rows = pd.concat(parts, ignore_index=True)
     counts = rows[key].value_counts()
     n_other = int((counts != members).sum())
@@ -208,15 +221,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start_step(__spec__, args)
 
-    Settings(**args.settings)
+    settings = Settings(**args.settings)
     exams = read_table(args.exams, "exams").to_pandas().set_index("exam_id")
     images = read_table(args.images, "images", ["image_id", "exam_id", "laterality", "shard"]).to_pandas()
     wu2019 = [] if args.wu2019 is None else score_tables(args.wu2019, images["shard"])
+    published = wu2019_scores(wu2019, exams)
+    if settings.folds is not None:
+        n_exams = len(exams)
+        exams = exams[exams["fold"].isin(settings.folds)]
+        images = images[images["exam_id"].isin(exams.index)]
+        log.info("%d of %d exams are of other folds than %s", n_exams - len(exams), n_exams, settings.folds)
     recipe = checked_recipe(args.images, args.holistic, args.attention, [*wu2019, *args.wu2019_adapted])
     log.info("%d exams, %d images, %d folds", len(exams), len(images), exams["fold"].nunique())
     margins = {model: out_of_fold(getattr(args, model), model, exams, args.members) for model in NETWORKS}
     others = {
-        "wu2019": wu2019_scores(wu2019, exams),
+        "wu2019": published,
         "wu2019_adapted": pd.Series(dtype=float)
         if not args.wu2019_adapted
         else out_of_fold(args.wu2019_adapted, "wu2019_adapted", exams, 1),

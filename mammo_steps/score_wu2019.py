@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
-import torch
 from tqdm import tqdm
 
 from mammo_steps.core.compute import Compute, Job
@@ -199,7 +198,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     settings, compute = Settings(**args.settings), Compute(**args.compute)
     compute.prepare()
-    torch.backends.cudnn.allow_tf32 = settings.precision != "fp32"
     recipe = checked_recipe(args.images, args.shard_images, args.tiles, settings)
     models = read_models(settings.weights, compute.torch_device)
     exams = exams_of(args.images, args.shard_images)

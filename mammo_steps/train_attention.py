@@ -1,4 +1,7 @@
-"""Train one fold's attention model: ROIs instead of whole images, started from the fold's holistic weights."""
+"""Train one fold's attention model: ROIs instead of whole images, started from the fold's holistic weights.
+
+Where the study starts from a bundle it starts from the attention weights there (`core.bundle_start`).
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -6,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from mammo_steps.core.augment import AugmentSettings
+from mammo_steps.core.bundle_start import bundle_start
 from mammo_steps.core.cohort import (
     check_weights,
     fold_images,
@@ -18,7 +22,7 @@ from mammo_steps.core.compute import Compute, Job
 from mammo_steps.core.fingerprint import code_fingerprint
 from mammo_steps.core.fit_settings import FitSettings
 from mammo_steps.core.image_store import REMEDY, ImageStore, roi_places, roi_recipe
-from mammo_steps.core.member import MEMBER_FLAGS, Member
+from mammo_steps.core.member import MEMBER_FLAGS, START_FLAGS, Member
 from mammo_steps.core.network import INPUT_RULES, load_network, read_facts, weights_recipe
 from mammo_steps.core.recipe import Recipe, check_follows
 from mammo_steps.core.steps import start_step
@@ -57,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for flag, kind, required, meaning in MEMBER_FLAGS:
         parser.add_argument(flag, type=kind, required=required, help=meaning)
+    for flag, how in START_FLAGS.items():
+        parser.add_argument(flag, **how)
     parser.add_argument("--rois", type=Path, required=True, help="folder of the fold's ROI files")
     parser.add_argument("--begin-with", type=Path, required=True, help="the fold's holistic weights")
     args = parser.parse_args(argv)
@@ -66,11 +72,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = FitSettings(**{**given, "augment": AugmentSettings(**given["augment"])})
     compute = Compute(**args.compute)
     compute.prepare()
-    start = read_facts(args.begin_with)
-    check_weights(start, args.begin_with, "holistic", args.roles, args.fold)
+    holistic = read_facts(args.begin_with)
+    check_weights(holistic, args.begin_with, "holistic", args.roles, args.fold)
     rows = fold_images(args.images, args.roles, args.fold, ["exam_id", "target", "shard"])
     shards = sorted({row["shard"] for row in rows})
-    recipe = checked_recipe(args.images, args.begin_with, args.rois, shards)
+    rois = checked_recipe(args.images, args.begin_with, args.rois, shards)
+    recipe = rois.then("train_attention", {"fit": {"input_px": settings.input_px}, "rules": INPUT_RULES})
+    start = bundle_start(args.bundle, args.start, args.bundle_women)
     store = ImageStore(roi_places(args.rois, shards))
     # the attention model draws its epochs anew: its random streams are not those of the holistic model
     task = with_rois(
@@ -78,26 +86,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     facts = {
         "model": "attention",
-        "backbone": start["backbone"],
+        "backbone": holistic["backbone"],
         "input_px": settings.input_px,
         "fold": args.fold,
         "seed": args.seed,
         "women": women_learned_from(args.roles, args.fold),
         "settings": {"fit": asdict(settings)},
         "code": code_fingerprint("train_attention"),
-        **recipe.then(
-            "train_attention", {"fit": {"input_px": settings.input_px}, "rules": INPUT_RULES}
-        ).metadata(),
+        **recipe.metadata(),
     }
-    cut = [args.rois / f"{shard}.parquet" for shard in shards]
+    files = [args.begin_with, *(args.rois / f"{shard}.parquet" for shard in shards)]
+    if start is None:
+        network = load_network(args.begin_with)
+        facts |= {"start": holistic["start"]} if "start" in holistic else {}
+    else:
+        facts["start"] = start.facts(args.roles)
+        files.append(start.file("attention"))
+        network = start.network("attention", holistic["backbone"], recipe)
     member = Member(
         compute,
         Job(**args.job),
         *(args.model, args.history, args.record, args.resume, args.events),
-        inputs={args.images, args.roles, args.begin_with, *cut},
+        inputs={args.images, args.roles, *files},
         facts=facts,
     )
-    member.train(load_network(args.begin_with), task, settings)
+    member.train(network, task, settings)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mammo_steps.core.augment import AugmentSettings
+from mammo_steps.core.bundle_start import bundle_start
 from mammo_steps.core.cohort import (
     PLACE_COLUMNS,
     fold_images,
@@ -20,7 +21,7 @@ from mammo_steps.core.fingerprint import code_fingerprint
 from mammo_steps.core.fit_settings import FitSettings
 from mammo_steps.core.geometry import InputCut
 from mammo_steps.core.image_store import ImageStore, holistic_places
-from mammo_steps.core.member import MEMBER_FLAGS, Member
+from mammo_steps.core.member import MEMBER_FLAGS, START_FLAGS, Member
 from mammo_steps.core.network import INPUT_RULES, NetworkSettings, start_network
 from mammo_steps.core.recipe import Marked, Recipe
 from mammo_steps.core.steps import start_step
@@ -69,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for flag, kind, required, meaning in MEMBER_FLAGS:
         parser.add_argument(flag, type=kind, required=required, help=meaning)
+    for flag, how in START_FLAGS.items():
+        parser.add_argument(flag, **how)
     parser.add_argument("--shards", type=Path, required=True, help="folder of the shards")
     args = parser.parse_args(argv)
     start_step(__spec__, args)
@@ -77,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     compute.prepare()
     rows = fold_images(args.images, args.roles, args.fold, ["exam_id", "target", *PLACE_COLUMNS])
     images = recipe_of(args.images)
+    recipe = input_recipe(images.recipe, settings)
+    start = bundle_start(args.bundle, args.start, args.bundle_women)
     store = seen_images(rows, args.shards, settings, images)
     task = Task(store, targets_of(rows), pool_of(rows), validation_of(rows), args.seed, args.fold)
     facts = {
@@ -90,9 +95,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         "women": women_learned_from(args.roles, args.fold),
         "settings": asdict(settings),
         "code": code_fingerprint("train_holistic"),
-        **input_recipe(images.recipe, settings).metadata(),
+        **recipe.metadata(),
     }
     files = [store.places[image_id].file for image_id in store.places]
+    if start is None:
+        network = start_network(settings.network, args.seed)
+    else:
+        facts["start"] = start.facts(args.roles)
+        files.append(start.file("holistic"))
+        network = start.network("holistic", settings.network.backbone, recipe)
     member = Member(
         compute,
         Job(**args.job),
@@ -100,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         inputs={args.images, args.roles, *files},
         facts=facts,
     )
-    member.train(start_network(settings.network, args.seed), task, settings.fit)
+    member.train(network, task, settings.fit)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
 """A tiny archive with planted text in every element, file name and folder name that can hold text."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 import pydicom
 from canary_search import CLOCK, DAY, NUMBER, UID_ROOT, WORD
+from drawn_archive import draw
 from pydicom.datadict import DicomDictionary
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
-
-from mammo_steps import make_demo_cohort
 
 EXAMS = {"normal": 10, "benign": 3, "screen_detected": 9, "interval": 4}
 # what a mammogram must be to be taken; all other text of the standard is planted
@@ -108,19 +106,7 @@ def make_archive(folder: Path, n_spoilt: int = len(_WORDS_FOR)) -> set[str]:
         "interval_contrast": 0.5,
     }  # fmt: skip
     labels, lesions = folder / "labels.csv", folder / "lesions.csv"
-    make_demo_cohort.main(
-        [
-            "--settings",
-            json.dumps(settings),
-            "--seed",
-            "5",
-            "--workers",
-            "1",
-            "--archive",
-            str(folder / "made"),
-        ]
-        + ["--labels", str(labels), "--lesions", str(lesions)]
-    )
+    draw(settings, folder, "made")
     archive = folder / "archive"
     archive.mkdir()
     days, new_ids = set(), {}

@@ -1,16 +1,22 @@
 """Fixtures that several test files share."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from bundled_study import bundle_of
 from tiny_study import TinyStudy, make_tiny_study, run_fold_0
 
 from mammo_steps.core import artefacts
 
 REPO = Path(__file__).resolve().parents[1]
+
+# what a script starts with `&`, as .ci/run does with some of these tests, ignores Ctrl-C, and so do its children
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +65,9 @@ def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> TinyStudy:
 def fold_0(tiny_study: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder of the tiny study in which fold 0 is done."""
     return run_fold_0(tiny_study, tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_study: TinyStudy, fold_0: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of fold 0's networks; tests copy it before they change it."""
+    return bundle_of(tiny_study, fold_0, tmp_path_factory.mktemp("bundled"))

@@ -10,7 +10,7 @@ import yaml
 REPO = Path(__file__).resolve().parents[1]
 PACKAGE = REPO / "mammo_steps"
 STEPS = sorted(p for p in PACKAGE.glob("*.py") if p.name != "__init__.py")
-BY_HAND = {"plan_study"}  # called before anything runs: no rule
+BY_HAND = {"plan_study", "inspect"}  # called before anything runs, or after it: no rules
 RULES = {
     rule
     for file in (REPO / "workflow/rules").glob("*.smk")

@@ -25,6 +25,7 @@ from mammo_steps.core.slurm_queue import QueuedJob, SlurmError, cancel, has_slur
 
 _MINE = f"--user={os.getuid()}"
 _MOST = 20  # lines of one kind
+_RECENT_S = 7 * 86400  # a run whose log has been silent for longer is dead
 
 
 def refuse_if_running(folder: Path, run: RunLog | None) -> None:
@@ -46,6 +47,13 @@ def runs_by_name(folder: Path) -> dict[str, RunLog]:
     """
     heads = [head_of(path) for path in run_logs(folder)]
     return {head.slurm_run: head for head in heads if head.slurm_run}
+
+
+def unseen_runs(folder: Path, now: float) -> list[RunLog]:
+    """Runs of other hosts that have not ended, as far as their logs tell; two may work in a folder on two studies."""
+    recent = [path for path in run_logs(folder) if now - path.stat().st_mtime < _RECENT_S]
+    runs = [RunLog(path).read() for path in recent if head_of(path).host != platform.node()]
+    return [run for run in runs if run.counts and not run.is_ended]
 
 
 def my_jobs() -> tuple[list[QueuedJob], str]:
@@ -127,6 +135,12 @@ def tell(folder: Path, run: RunLog | None, jobs: Sequence[QueuedJob], now: float
             print(f"Jobs of the last run that never began: {n_never}.")
 
 
+def is_clean(folder: Path, jobs: Sequence[QueuedJob]) -> bool:
+    """Whether there is nothing to cancel, to unlock, or to remove."""
+    scratch = scratch_files(folder, time.time())
+    return not (jobs or steps_here(folder) or lock_files(folder) or any(not each.kept for each in scratch))
+
+
 def unlock(folder: Path) -> None:
     """Let Snakemake unlock the folder. A workflow without rules will do: its locks are of the folder."""
     environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
@@ -195,8 +209,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         (f"{job.number} {job.state} {job.name}" for job in others),
     )
     tell(folder, run, jobs, time.time())
-    at_stake = {log.path: log.read() for log in [*([run] if run else []), *(runs[job.name] for job in jobs)]}
+    logs = [*([run] if run else []), *(runs[job.name] for job in jobs), *unseen_runs(folder, time.time())]
+    at_stake = {log.path: log.read() for log in logs}
     doubts = doubts_of(at_stake.values(), problem)
+    if is_clean(folder, jobs) and not doubts:
+        print("There is nothing to clean up: the next run can start.")
+        return
     if not args.yes:
         print("\n".join([*doubts, "Nothing was changed. --yes does what is to be done."]))
         return

@@ -59,7 +59,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     compute = Compute(args.device, args.threads, "fp32", 1, "never", sync_batch_norm=False)
     compute.prepare()
-    torch.backends.cudnn.allow_tf32 = False
     files = dict(entry.split("=", 1) if "=" in entry else (entry, "") for entry in args.images)
     if set(files) != set(VIEWS):
         parser.error(f"wanted one VIEW=FILE each of {', '.join(VIEWS)}")
@@ -70,8 +69,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             parser.error(f"there is no file {path}. {HOW_TO_GET}")
         weights[name] = {"path": str(path), "sha256": sha256_of(path)}
         log.info("%s: %s, sha256 %s", name, path, weights[name]["sha256"])
-    images = {view: read_image(Path(file)) for view, file in files.items()}
-    models = read_models(weights, compute.torch_device)
+    try:
+        images = {view: read_image(Path(file)) for view, file in files.items()}
+        models = read_models(weights, compute.torch_device)
+    except ValueError as error:
+        sys.exit(str(error))
     how = How(args.noisy_passes, 4 if compute.torch_device.type == "cpu" else 256)
     found = score_exam(images, models, args.mirrored, how, compute.torch_device)
     told = {name: getattr(found, name).probabilities for name in ("image", "image_and_heatmaps")}

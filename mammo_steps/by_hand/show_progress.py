@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from mammo_steps.core.printing import print_lines
 from mammo_steps.core.processes import leader_of
 from mammo_steps.core.run_log import DONE, RunLog, head_of, last_run, run_logs
 from mammo_steps.core.slurm_queue import QueuedJob, SlurmError, has_slurm, queued
@@ -180,7 +181,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     while True:
         now = time.time()
         shown = "\n\n".join(screen(run.read(), args.directory, now) for run in runs)
-        print(f"{clear}{shown}", flush=True)
+        print_lines([f"{clear}{shown}"])
         if not args.watch or all(is_over(run, leader_of(run, args.directory)) for run in runs):
             return
         time.sleep(args.watch)

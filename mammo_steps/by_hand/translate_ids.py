@@ -64,11 +64,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     start_logging()
 
     wanted = {text.strip() for text in args.ids}
-    pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
+    try:
+        pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
+        tables = header_tables(args.private)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
     out = csv.DictWriter(sys.stdout, COLUMNS, delimiter="\t", lineterminator="\n")
     out.writeheader()
     found: set[str] = set()
-    for row in identities(header_tables(args.private), pseudonyms):
+    for row in identities(tables, pseudonyms):
         matches = wanted.intersection(row.values())
         if matches:
             found |= matches

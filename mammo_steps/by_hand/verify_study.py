@@ -22,16 +22,14 @@ from typing import Any
 
 from mammo_steps.core.manifest import (
     artefact_of,
-    bears_time_of,
     files_below,
     is_manifest,
     manifest_path,
     read_manifest,
-    rows_of,
-    set_time,
     sha256_of,
     stated_sha256,
 )
+from mammo_steps.core.manifest_check import faults
 
 _NO_ARTEFACTS = {"logs", "events"}  # folders
 _SHOWN = 12  # hexadecimal digits
@@ -96,68 +94,11 @@ def check(artefact: Path, manifest: dict[str, Any] | None, quick: bool, contents
         return Checked((Finding(artefact, "its manifest is damaged", "a manifest", None),))
     step = manifest["step"]
     try:
-        faults = list(_faults(artefact, manifest, quick)) or list(contents.others(manifest["inputs"]))
+        differing = list(faults(artefact, manifest, quick)) or list(contents.others(manifest["inputs"]))
     except PermissionError:
         return Checked((), unreadable=True)
-    findings = tuple(Finding(artefact, found, wanted, step) for found, wanted in faults)
+    findings = tuple(Finding(artefact, found, wanted, step) for found, wanted in differing)
     return Checked(findings, 0 if findings else manifest["bytes"])
-
-
-def _faults(artefact: Path, manifest: dict[str, Any], quick: bool) -> Iterator[tuple[str, str]]:
-    """(found, wanted) of each way in which an artefact differs from its manifest."""
-    if "files" in manifest:
-        yield from _folder_faults(artefact, manifest["files"], quick)
-    elif not artefact.is_file():
-        yield "it is gone", _words(manifest)
-    else:
-        about = artefact.stat()
-        fault = _content_fault(artefact, manifest, quick and bears_time_of(artefact))
-        if fault is not None:
-            yield fault
-        else:
-            set_time(artefact, about.st_mtime_ns)
-
-
-def _folder_faults(folder: Path, files: dict[str, Any], quick: bool) -> Iterator[tuple[str, str]]:
-    if not folder.is_dir():
-        yield "it is gone", f"a folder of {len(files)} files"
-        return
-    lying = {path.relative_to(folder).as_posix() for path in files_below(folder)}
-    for name in sorted(lying - files.keys()):
-        yield f"{name} is in it", "only what its step wrote"
-    for name, entry in files.items():
-        path = folder / name
-        if name not in lying:
-            yield f"{name} is gone from it", _words(entry)
-        else:
-            same_time = path.stat().st_mtime_ns == entry["mtime_ns"]
-            fault = _content_fault(path, entry, quick and same_time)
-            if fault is not None:
-                yield f"{name}: {fault[0]}", fault[1]
-
-
-def _content_fault(path: Path, about: dict[str, Any], trusted: bool) -> tuple[str, str] | None:
-    """trusted  do not read the bytes if there are as many as there were"""
-    n_bytes = path.stat().st_size
-    if n_bytes != about["bytes"]:
-        return f"{n_bytes:,} bytes", _words(about)
-    if not trusted:
-        found = sha256_of(path)
-        if found != about["sha256"]:
-            return f"other bytes, as many (sha256 {found[:_SHOWN]})", _words(about)
-    if "rows" in about:
-        try:
-            rows = rows_of(path, path.suffix)
-        except ValueError as error:
-            return str(error), _words(about)
-        if rows != about["rows"]:
-            return f"{rows:,} rows", _words(about)
-    return None
-
-
-def _words(about: dict[str, Any]) -> str:
-    rows = f", {about['rows']:,} rows" if "rows" in about else ""
-    return f"{about['bytes']:,} bytes{rows}, sha256 {about['sha256'][:_SHOWN]}"
 
 
 class Contents:
@@ -217,8 +158,21 @@ def in_turns(wrong: Iterable[Path], manifests: Mapping[Path, Mapping[str, Any] |
     return [[a for a, own in turns.items() if own == number] for number in sorted(set(turns.values()))]
 
 
+def of_other_studies(artefacts: Iterable[Path], results: Path) -> dict[Path, Path]:
+    """Artefact -> the results of its study, of those that lie in another one's."""
+    found = {}
+    for artefact in artefacts:
+        if results.parent in artefact.parents and results not in artefact.parents:
+            found[artefact] = results.parent / artefact.relative_to(results.parent).parts[0]
+    return found
+
+
 def advice(
-    findings: Sequence[Finding], manifests: Mapping[Path, Mapping[str, Any] | None], command: str
+    findings: Sequence[Finding],
+    manifests: Mapping[Path, Mapping[str, Any] | None],
+    results: Path,
+    command: str = "snakemake",
+    goal: str = "all",
 ) -> str:
     """What to type. Snakemake does not see what is wrong with a file, so that it has to be forced.
 
@@ -226,12 +180,19 @@ def advice(
     """
     program, _, options = command.partition(" ")
     wrong = {finding.artefact for finding in findings}
+    others = of_other_studies(wrong, results)
+    wrong -= others.keys()
     turns = [*in_turns(wrong & manifests.keys(), manifests), sorted(wrong - manifests.keys())]
-    lines = ["To make them anew, in this order:", ""]
+    lines = [
+        f"What lies in {other} is another study's: `snakemake verify` with that one's config says how to make it anew. "
+        "That comes first"
+        for other in sorted(set(others.values()))
+    ]
+    lines += ["To make them anew, in this order:", ""]
     for targets in filter(None, turns):
         named = " \\\n        ".join(shlex.quote(str(target)) for target in targets)
         lines.append(f"    {program} {named} \\\n        --force {options}".rstrip())
-    lines += [f"    {program} verify {options}".rstrip(), f"    {program} all {options}".rstrip()]
+    lines += [f"    {program} verify {options}".rstrip(), f"    {program} {goal} {options}".rstrip()]
     if wrong - manifests.keys():
         lines.append("A file without a manifest that no rule makes is not the study's: move it elsewhere.")
     return "\n".join(lines)
@@ -247,6 +208,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument(
         "--snakemake", default="snakemake --cores all", help="how to run the workflow, for the advice"
+    )
+    parser.add_argument(
+        "--goal", default="all", help="what to ask the workflow for in the end, for the advice"
     )
     args = parser.parse_args(argv)
 
@@ -271,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"{time.monotonic() - started:.1f} s"
     )
     if findings:
-        print(advice(findings, manifests, args.snakemake))
+        print(advice(findings, manifests, args.results, args.snakemake, args.goal))
         sys.exit(1)
 
 

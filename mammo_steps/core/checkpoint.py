@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from mammo_steps.core.artefacts import SupersededError
+from mammo_steps.core.artefacts import SupersededError, run_began_utc, utc_now
 from mammo_steps.core.files import replacing, write_json
 
 log = logging.getLogger(__name__)
@@ -68,8 +68,14 @@ class Checkpoints:
 
     @classmethod
     def taken(cls, folder: Path, key: Mapping[str, Any]) -> "Checkpoints":
-        """Take the folder over from whoever held it; that run will write nothing any more."""
+        """Take the folder over from whoever held it; that run will write nothing any more.
+
+        LockLostError if it is held for a later run of Snakemake: this one's was killed, and its jobs began late.
+        """
         taken = cls.seen(folder, key)
+        holder, own = taken._holder(), run_began_utc()
+        if own and holder.get("run_began_utc", "") > own:
+            raise LockLostError(f"{taken.lock} is held for a later run. This training is left over, and ends")
         write_json(taken.lock, {**_who(), "token": taken.token})
         return taken
 
@@ -88,10 +94,7 @@ class Checkpoints:
 
     def check_lock(self) -> None:
         """LockLostError if another run has taken the folder over, or it is gone."""
-        try:
-            found = json.loads(self.lock.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            found = {}
+        found = self._holder()
         if found.get("token") != self.token:
             job = f"SLURM job {found['job']}" if found.get("job") else f"process {found.get('pid')}"
             holder = f"{job} on {found.get('host')}" if found else "nobody"
@@ -100,11 +103,19 @@ class Checkpoints:
                 "and ends"
             )
 
+    def _holder(self) -> dict[str, Any]:
+        """What the lock says of who holds it; empty if nobody does, or it is damaged."""
+        try:
+            found = json.loads(self.lock.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def save(self, state: Mapping[str, Any]) -> None:
         """Write a state (tensors and plain values, nested) in place of the last one."""
         self.check_lock()
         with replacing(self.file) as scratch:
-            torch.save({"key": json.dumps(self.key), "state": dict(state)}, scratch)
+            _write({"key": json.dumps(self.key), "state": dict(state)}, scratch)
             self.check_lock()
 
     def load(self) -> dict[str, Any] | None:
@@ -141,5 +152,21 @@ class Checkpoints:
             self.folder.rmdir()
 
 
+def _write(content: Mapping[str, Any], file: Path) -> None:
+    """OSError if the disk refuses; torch's own error would hide why, and hold the file's blocks."""
+    with file.open("wb") as out:
+        try:
+            torch.save(content, out)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+
+
 def _who() -> dict[str, Any]:
-    return {"host": platform.node(), "pid": os.getpid(), "job": os.environ.get("SLURM_JOB_ID")}
+    return {
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "job": os.environ.get("SLURM_JOB_ID"),
+        "run_began_utc": run_began_utc() or utc_now(),
+    }

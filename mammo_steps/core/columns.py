@@ -1,14 +1,7 @@
-"""Every table's columns: type, unit and meaning, enforced at writing."""
+"""Every table's columns: type and meaning, enforced at writing; units are in core/units.py."""
 
-from typing import NamedTuple
-
-
-class Column(NamedTuple):
-    """type: a pyarrow type name, `list<...>` for lists. A trailing `?` in it allows nulls."""
-
-    type: str
-    meaning: str
-
+from mammo_steps.core.column import Column
+from mammo_steps.core.prediction_columns import PREDICTION_TABLES
 
 _WHO = {
     "patient_id": Column("string", "one woman, keyed hash of the archive's id; the unit of splitting"),
@@ -89,6 +82,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "acquired": Column("string?", "acquisition date and time, ISO 8601"),
         "age_years": Column("int16?", "age at the exam; 90 stands for 90 and above"),
         **_HEADER_FLAGS,
+        "model": Column("string?", "the maker's model, one of a closed set, else what the header says"),
         "file_bytes": Column("int64", "size of the file"),
         "reason": Column("string?", "why the file is left out; null = taken"),
         "detail": Column("string?", "what was found; never text from a header"),
@@ -289,4 +283,5 @@ TABLES: dict[str, dict[str, Column]] = {
         "reader_2": Column("double?", "max over breasts of the second reader's score"),
         "two_readers": Column("double?", "max over breasts of the two readers' sum; null = not read by both"),
     },
+    **PREDICTION_TABLES,
 }

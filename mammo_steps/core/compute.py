@@ -76,6 +76,8 @@ class Compute:
         # (else every new tensor is filled before it is written: time and bandwidth for nothing)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = False
+        # (else convolutions that are said to be fp32 keep 10 bits of the mantissa on an NVIDIA card, and COAs move)
+        torch.backends.cudnn.allow_tf32 = False
 
     def autocast(self) -> AbstractContextManager[None]:
         kind, dtype = self.torch_device.type, self.autocast_type

@@ -19,7 +19,7 @@ _QUALITY = 80
 Picture = np.ndarray[Any, np.dtype[np.uint8]]  # (h, w) or (h, w, 3) RGB
 
 
-def _fitted(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def fitted(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Shrunk (never enlarged) by area means to fit a thumbnail."""
     height, width = picture.shape[:2]
     scale = min(1.0, HEIGHT_PX / height, WIDTH_PX / width)
@@ -29,7 +29,7 @@ def _fitted(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def as_stored(stored: np.ndarray[Any, Any]) -> Picture:
     """The stored matrix (H, W) from its smallest value (black) to its largest (white), nothing else done."""
-    small = _fitted(stored.astype(np.float32))
+    small = fitted(stored.astype(np.float32))
     low, high = float(stored.min()), float(stored.max())
     return np.rint(255 * (small - low) / max(high - low, 1e-9)).clip(0, 255).astype(np.uint8)
 
@@ -40,7 +40,7 @@ def as_seen(grey: np.ndarray[Any, Any], mask: Mask, frame: InputFrame) -> Pictur
     frame  how the network's input is cut from the image; a `pad_to_fit` frame cuts nothing
     """
     scaled = grey if grey.dtype == np.uint8 else (grey >> 8).astype(np.uint8)
-    small = _fitted(scaled)
+    small = fitted(scaled)
     picture = np.stack([small] * 3, axis=2)
     scale = small.shape[0] / frame.canvas_px[0]
     first, last = frame.top_px * scale, (frame.top_px + frame.side_px) * scale

@@ -47,7 +47,7 @@ WALL_S = {
 HEADERS_PER_S = 200.0
 HEADERS_MB = 165.0  # of one process, 100,000 files (155 to 164)
 INDEX_FILES_PER_S = 38_000.0
-INDEX_MB = Line(131.0, 1470.0)  # 131 MB for the demo's 600 files, 278 MB for 100,000
+INDEX_MB = Line(133.0, 1450.0)  # 133 MB for the demo's 600 files, 278 MB for 100,000
 
 # --- pixels: measured, bench/ingest.json, JPEG lossless, one process ----------------------------------------
 # 84 ms at 8.5, 149 ms at 13.6 megapixels; demo: 11 ms at 0.34
@@ -71,28 +71,45 @@ CPU_GFLOP_PER_S = {"fp32": 80.0, "bf16": 226.0}
 
 @dataclass(frozen=True)
 class Gpu:
-    """GFLOP/s that a network gets: `training` under autocast (bf16 or fp16), `fp32` for COAs. None was measured here.
+    """GFLOP/s that a network gets: `training` under autocast (bf16 or fp16), `fp32` for COAs. One was measured.
 
     11gb  6 images/s of ResNet-101 at 976 px in fp32 (derived from the card's 13.4 TFLOP/s, 40 % of which it gets) x 882
           GFLOP; taken for fp16 as well
     24gb  25 images/s: 0.6 TB/s (published) / 11.4 GB that an image moves in bf16 (derived) x 0.48; fp32: assumed
     80gb  67 images/s: published ResNet-50 training (A100, PyTorch AMP) scaled by arithmetic; fp32: 40 % of 19.5
           TFLOP/s (published)
+    h200  measured, bench/train_gpu.json; at the paper's batch of 4 68 images/s in training x 881 GFLOP (217 at one
+          of 48), 17.4 saliency maps/s in fp32 x 592
     """
 
     training: float
     fp32: float
 
 
-GPUS = {"11gb": Gpu(5300.0, 5300.0), "24gb": Gpu(22_000.0, 7800.0), "80gb": Gpu(59_000.0, 7800.0)}
+GPUS = {
+    "11gb": Gpu(5300.0, 5300.0),
+    "24gb": Gpu(22_000.0, 7800.0),
+    "80gb": Gpu(59_000.0, 7800.0),
+    "h200": Gpu(60_000.0, 10_300.0),
+}
 ACTIVATION_MB_PER_MEGAPIXEL = (
     2520.0  # ResNet-101 keeps 2.4 GB per image of 976 x 976 in fp32 for its backward pass
 )
 TORCH_MB = 850.0  # demo: score_attention 817 to 837 MB, nearly all of it PyTorch
-COMPILE_S = 120.0  # torch.compile on a GPU: assumed
+COMPILE_S = 60.0  # torch.compile on a GPU: 40 to 47 s measured on an H200 with 16 cores
 WU_GFLOP_PER_EXAM = 16_000.0  # bench/wu2019.json: 2,163 patches x 7.4 GFLOP, at the published stride of 70 px
 WU_MB = 1670.0  # bench/wu2019.json
 WU_STRIDE_PX = 70
+
+# --- exam gallery: measured, python -m mammo_steps.draw_gallery, 7 exams of four views at 976 px, ROIs of 976 px, films
+# of mini-MIAS: 8.6 s, 19.1 MB, and 80.2 MB of arrays
+SHEET_S, SHEET_BYTES = 0.3, 1.1e6  # of each exam's picture, whatever the images' size
+PICTURES_S_PER_MEGAPIXEL, PICTURES_BYTES_PER_PIXEL = 0.27, 0.44  # of inputs
+ARRAY_BYTES_PER_PIXEL = 3.0
+EXPLAINED_S, WEIGHT_BYTES_PER_S = (
+    0.05,
+    1.7e8,
+)  # of each exam: opening its files, and loading its network: demo
 
 # --- jobs ----------------------------------------------------------------------------------------------------
 START_S = 5.0  # python and imports 1 to 4 s (demo); a cluster job's two snakemake processes 1.5 s each
@@ -106,6 +123,7 @@ STEP_OPENS, TORCH_OPENS = 980, 4370
 SMALL_MB = {  # demo; these hold no table of images
     "make_demo_cohort": 150.0,
     "list_lesions": 150.0,
-    "draw_figures": 250.0,
-    "report": 200.0,
+    "draw_figures": 350.0,
+    "draw_gallery": 260.0,  # one exam at 976 px
+    "report": 350.0,
 }

@@ -11,6 +11,8 @@ from typing import Any
 from mammo_steps.core import cost_figures as figures
 from mammo_steps.core import network_costs
 from mammo_steps.core.backbone_costs import weight_bytes
+from mammo_steps.core.exam_kinds import Kind
+from mammo_steps.core.prediction_costs import prediction_costs
 from mammo_steps.core.rule_cost import DROPPABLE, TEMPORARY, Artefact, RuleCost
 from mammo_steps.core.study_size import FoldSize, StudySize, fold_size, images_per_exam
 
@@ -43,7 +45,7 @@ def costs_of(config: Mapping[str, Any], size: StudySize) -> dict[str, RuleCost]:
     found: dict[str, RuleCost] = {}
     for part in _PARTS:
         found |= {cost.rule: cost for cost in part(asked)}
-    return found
+    return found | {cost.rule: cost for cost in prediction_costs(config, size)}
 
 
 def _if_run(run: bool, cost: RuleCost) -> RuleCost:
@@ -266,23 +268,36 @@ def _report(asked: _Asked) -> Iterator[RuleCost]:
     audited = config["evaluate"]["audit_per_size"]  # shards opened for each of up to 8 sizes
     tables = Artefact("report", "auc.csv, table1.md, evaluation.json, ...", 1, 5, SMALL_BYTES)
     yield _of_tables("evaluate", 1, asked, 3 + 3 * size.n_folds + min(size.n_shards, 8 * audited), tables)
-    n_explained = (
-        2 * config["explain_exams"]["n_each"] * images_per_exam(config)
-    )  # positive and negative exams
+    n_exams = len(Kind) * config["explain_exams"]["n_each"]
+    n_explained = n_exams * images_per_exam(config)
+    pixels = n_explained * float(config["train_holistic"]["fit"]["input_px"]) ** 2
     tables_mb = figures.MEMORY_MB["fold_tables"].per_million * size.n_images / 1e6
     tables_s = figures.WALL_S["fold_tables"].at(size.n_images)
+    weights = weight_bytes(config["train_holistic"]["network"]["backbone"])
+    opening_s = n_exams * (figures.EXPLAINED_S + weights / figures.WEIGHT_BYTES_PER_S)
     yield RuleCost(
         "explain_exams", 1,
-        figures.START_S + tables_s + network_costs.explaining_s(config, n_explained), 1,
+        figures.START_S + tables_s + network_costs.explaining_s(config, n_explained) + opening_s, 1,
         network_costs.explaining_mb(config) + tables_mb,
         network_costs.n_gpus(config, training=False), 2 + size.n_folds + n_explained,
-        (Artefact("report", "saliency.npz", 1, 1, n_explained * 3e6),), torch=True,
+        (Artefact("report", "saliency.npz", 1, 1, pixels * figures.ARRAY_BYTES_PER_PIXEL),), torch=True,
     )  # fmt: skip
-    figure = Artefact("report/figures", "*.svg, *.png", 1, 20, 5 * SMALL_BYTES)
+    gallery = Artefact(
+        "report/gallery", "index.html, *.jpg, *.png", 1, 3 + n_exams + 4 * n_explained,
+        n_exams * figures.SHEET_BYTES + pixels * figures.PICTURES_BYTES_PER_PIXEL,
+    )  # fmt: skip
+    drawing_s = n_exams * figures.SHEET_S + pixels / 1e6 * figures.PICTURES_S_PER_MEGAPIXEL
+    drawing = _small("draw_gallery", 1, 1, gallery)
+    yield replace(drawing, wall_s=figures.START_S + drawing_s)
+    figure = Artefact("report/figures", "*.svg, *.vl.json", 1, 50, 5 * SMALL_BYTES)
     cost = _of_tables("score_exams", 1, asked, 5 + 2 * n, figure)  # it holds the exams' scores as well
     drawing_mb = max(figures.SMALL_MB["draw_figures"], cost.memory_mb)
     yield replace(cost, rule="draw_figures", memory_mb=drawing_mb)
     yield _small("report", 1, 6 + 2 * n, Artefact("report", "report.html", 1, 1, 5 * SMALL_BYTES))
+    cards = Artefact("report", "model_card.md, data_card.md", 1, 2, SMALL_BYTES)
+    yield replace(
+        _of_tables("list_images", 1, asked, 5 + 2 * n, cards), rule="write_cards"
+    )  # it reads the images, too
 
 
 _Part = Callable[[_Asked], Iterator[RuleCost]]

@@ -82,8 +82,11 @@ def window_of(fields: Fields) -> tuple[str, int]:
     return (kind, n_windows) if n_windows and kind != "none" else ("none", 0)
 
 
+_SPACING_MM = 0.01, 2.0  # detectors and scanners have 0.04 to 0.2; the rest is a wrong unit
+
+
 def spacing_mm(fields: Fields) -> float | None:
-    """mm per pixel: ImagerPixelSpacing / magnification, else PixelSpacing. None if not square."""
+    """mm per pixel: ImagerPixelSpacing / magnification, else PixelSpacing. None if not square, or no mammogram's."""
     magnification = number(fields, "EstimatedRadiographicMagnificationFactor") or 1.0
     if not 0.5 < magnification < 10:
         magnification = 1.0
@@ -92,7 +95,7 @@ def spacing_mm(fields: Fields) -> float | None:
         if len(spacing) != 2 or spacing[0] is None or spacing[1] is None:
             continue
         vertical, horizontal = spacing[0], spacing[1]
-        if 0 < vertical < 10 and abs(vertical - horizontal) <= 0.01 * vertical:
+        if _SPACING_MM[0] <= vertical <= _SPACING_MM[1] and abs(vertical - horizontal) <= 0.01 * vertical:
             return vertical / factor
     return None
 

@@ -18,6 +18,7 @@ EXTRA_VIEWS = (Reason.SPECIAL_VIEW, Reason.OTHER_VIEW, Reason.PARTIAL_VIEW, Reas
 ORDER = (
     Reason.NO_LABEL,
     Reason.PATIENT_CONTRADICTS_LABEL,
+    Reason.LEARNED_BY_BUNDLE,
     Reason.LATERALITY_CONTRADICTS_LABEL,
     Reason.OUTCOME_UNKNOWN,
     Reason.AFTER_CANCER,
@@ -36,11 +37,13 @@ class Rules:
     age_range         first and last age in years; None = any age
     follow_up_months  what a `normal` exam needs, or else a later cancer-free exam; None = its word is taken
     n_images          images that an exam should have; None = more are no reason to leave it out
+    learned           women that the networks which training starts from have learned from (`core.lineage`)
     """
 
     age_range: tuple[float, float] | None
     follow_up_months: float | None
     n_images: int | None
+    learned: frozenset[str] = frozenset()
 
 
 def best_first(images: pd.DataFrame) -> pd.DataFrame:
@@ -142,6 +145,7 @@ def exam_reasons(exams: pd.DataFrame, rules: Rules) -> pd.Series:
     applies = {
         Reason.NO_LABEL: no_label,
         Reason.PATIENT_CONTRADICTS_LABEL: contradicts,
+        Reason.LEARNED_BY_BUNDLE: exams["patient_id"].isin(rules.learned),
         Reason.LATERALITY_CONTRADICTS_LABEL: (needs_left & ~exams["has_L"]) | (needs_right & ~exams["has_R"]),
         Reason.OUTCOME_UNKNOWN: exams["outcome"] == Outcome.UNKNOWN,
         Reason.AFTER_CANCER: after_cancer(history).reindex(exams.index, fill_value=False),

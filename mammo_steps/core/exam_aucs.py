@@ -13,9 +13,9 @@ from mammo_steps.core.auc import (
     Ints,
     auc,
     bootstrap_aucs,
-    clustered,
-    delong,
+    both_differences,
     difference,
+    draws_vary,
 )
 from mammo_steps.core.auc_interval import SCORE, Estimate, estimated, fewest_women, interval
 from mammo_steps.core.endpoints import sampled, truths
@@ -111,10 +111,13 @@ class Comparison:
         return self.readers() if model == "one_reader" else [model]
 
     def exams_of(self, model: str) -> Bools:
-        """(n,) the exams that count for a model: those that any of its members scored."""
-        members = self.members(model) or READERS  # without a reader of both classes: what any of them read
-        mask: Bools = np.any([self.used(name) for name in members], axis=0)
+        """(n,) the exams that count for a model: those that any of its members scored (without members, any reader)."""
+        mask: Bools = np.any([self.used(name) for name in self.members(model) or READERS], axis=0)
         return mask
+
+    def varies(self, mask: Bools) -> bool:
+        """Whether draws of women show how the exams in the mask (n,) vary."""
+        return draws_vary(self.exams.woman[mask], self.positive[mask], self.exams.stratum)
 
     def auc_of(self, model: str, within: Bools) -> float | None:
         """AUC over the exams in `within` (n,); None unless every member has both classes there."""
@@ -145,13 +148,13 @@ class Comparison:
         positive, woman = self.positive[mask], self.exams.woman[mask]
         if model != "one_reader":
             return estimated(self.exams.scores[model][mask], positive, woman)
+        n_women = fewest_women(woman, positive)
+        if not all(self.varies(self.used(name)) for name in self.members(model)):
+            return Estimate(value, float("nan"), n_positive, n_negative, "bootstrap", n_women)
         drawn = self.draws(*self.members(model))
         variance = float(np.nanvar(drawn.mean(axis=0), ddof=1))
         alone = float(np.nanvar(drawn, axis=1, ddof=1).mean())
         factor = variance / alone if alone > 0 else 1.0  # the mean of two readers varies less than one
-        n_women = fewest_women(woman, positive)
-        if n_women < 2:  # she is in every draw, and her exams vary by nothing
-            variance = float("nan")
         return Estimate(value, variance, n_positive, n_negative, "bootstrap", n_women, factor)
 
     def _fold_mean(self, model: str, n_positive: int, n_negative: int) -> Estimate | str:
@@ -214,26 +217,31 @@ class Comparison:
         )
         return {key: found[:, i] for i, same in enumerate(keys.values()) for key in same}
 
+    def _by_draws(self, first: str, second: str, delta: float) -> Difference:
+        """The difference by draws of women; NaN beside delta where these do not show how the exams vary."""
+        point = np.array([delta, 0.0])
+        if not self.varies(self.used(first, second)):
+            return difference(point, np.full((2, 2), np.nan))
+        drawn = self.draws(first, second, all_of=(first, second))
+        drawn = drawn[:, np.isfinite(drawn).all(axis=0)]
+        found = difference(point, np.cov(drawn))
+        if not found.se > 0:
+            return found
+        low, high = np.percentile(drawn[0] - drawn[1], [2.5, 97.5])
+        return replace(found, low=float(low), high=float(high))
+
     def test(self, first: str, second: str) -> dict[str, Any] | None:
         """First against second on the exams both scored; None if these are of one class.
 
-        NaN where a method knows no variance: with a class of one exam (DeLong) or of one woman (the others).
+        Limits, z and p are NaN where the spread is not known: one woman in a class (`delong`: one exam), or none.
         """
         mask = self.used(first, second)
         n_positive, n_negative = self.counts(mask)
         if not n_positive or not n_negative:
             return None
         pair = np.stack([self.exams.scores[name][mask] for name in (first, second)])
-        by_delong = difference(*delong(pair, self.positive[mask]))
         women = np.unique(self.exams.woman[mask], return_inverse=True)[1].astype(np.int64)
-        by_woman = difference(*clustered(pair, self.positive[mask], women))
-        drawn = self.draws(first, second, all_of=(first, second))
-        drawn = drawn[:, np.isfinite(drawn).all(axis=0)]
-        by_bootstrap = difference(np.array([by_delong.delta, 0.0]), np.cov(drawn))
-        low, high = np.percentile(drawn[0] - drawn[1], [2.5, 97.5])
-        by_bootstrap = replace(by_bootstrap, low=float(low), high=float(high))
-        if by_bootstrap.se == 0 or fewest_women(self.exams.woman[mask], self.positive[mask]) < 2:
-            by_bootstrap = Difference(by_delong.delta, *[float("nan")] * 5)
+        by_delong, by_woman = both_differences(pair, self.positive[mask], women)
         return {
             "first": first,
             "second": second,
@@ -245,7 +253,7 @@ class Comparison:
                 for name, one in (
                     ("delong", by_delong),
                     ("delong_clustered", by_woman),
-                    ("clustered_bootstrap", by_bootstrap),
+                    ("clustered_bootstrap", self._by_draws(first, second, by_delong.delta)),
                 )
             },
         }

@@ -20,6 +20,7 @@ _NAMES = {
     "one_reader": "One reader",  # mean of the readers' AUCs
     "two_readers": "Two readers",
 }
+OWN_NAMES = frozenset(name.casefold() for name in _NAMES.values())
 NO_WEIGHTS = (
     "no weights: the published files are not in the config (score_wu2019.weights); config/README.md says where they "
     "come from and under which licence"
@@ -34,7 +35,7 @@ class Model:
     name     in tables
     kind     network, published, outside or reader
     note     what a reader of the tables has to know of it
-    not_run  why it has no scores at all; empty = it was run
+    not_run  why it has no scores at all, a few words before a colon; empty = it was run
     """
 
     key: str
@@ -43,11 +44,19 @@ class Model:
     note: str = ""
     not_run: str = ""
 
+    @property
+    def name_within(self) -> str:
+        """As it stands after other words; names that others gave stay as they are."""
+        own = self.kind in ("network", "reader")
+        return self.name[0].lower() + self.name[1:] if own else self.name
 
-def table_models(outside: Sequence[Mapping[str, Any]], published_ran: bool) -> tuple[Model, ...]:
-    """All of them. outside: entries of the config's `outside_models.tables`."""
+
+def table_models(
+    outside: Sequence[Mapping[str, Any]], published_ran: bool, note: str = ""
+) -> tuple[Model, ...]:
+    """All of them. outside: entries of the config's `outside_models.tables`; note: on the study's own networks."""
     return (
-        *(Model(key, _NAMES[key], "network") for key in NETWORKS),
+        *(Model(key, _NAMES[key], "network", note) for key in NETWORKS),
         *(
             Model(key, _NAMES[key], "published", not_run="" if published_ran else NO_WEIGHTS)
             for key in PUBLISHED

@@ -1,6 +1,7 @@
 """The exam-level scores of models and readers, as arrays."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,15 @@ import pyarrow.compute as pc
 
 from mammo_steps.core.auc import Floats, Ints
 from mammo_steps.core.endpoints import worst_outcomes
-from mammo_steps.core.exam_models import NETWORKS, OWN_COLUMNS, Model
+from mammo_steps.core.exam_models import NETWORKS, OWN_COLUMNS, READERS, Model
 from mammo_steps.core.tables import read_table
+
+_WHO = {
+    "reader_1": "reader 1",
+    "reader_2": "reader 2",
+    "one_reader": "any reader",
+    "two_readers": "two readers",
+}
 
 
 @dataclass(frozen=True)
@@ -51,14 +59,31 @@ def read_exams(path: Path, models: tuple[Model, ...], outside: Path | None = Non
     outcome = table["outcome"].to_pylist()
     woman = np.unique(table["patient_id"].to_pylist(), return_inverse=True)[1].astype(np.int64)
     fold = np.array(table["fold"].to_numpy(), dtype=np.int64)
-    return Exams(exam_id, outcome, fold, woman, worst_outcomes(woman, outcome), scores, models)
+    return Exams(
+        exam_id, outcome, fold, woman, worst_outcomes(woman, outcome), scores, _as_read(models, scores)
+    )
+
+
+def _as_read(models: tuple[Model, ...], scores: Mapping[str, Floats]) -> tuple[Model, ...]:
+    """The models; of a reader who read none of the exams it says so."""
+    read_by = {"one_reader": READERS, **{name: (name,) for name in (*READERS, "two_readers")}}
+    return tuple(
+        replace(model, not_run=f"not read: there is no exam of the cohort that {_WHO[model.key]} read")
+        if model.kind == "reader" and not any(np.isfinite(scores[name]).any() for name in read_by[model.key])
+        else model
+        for model in models
+    )
 
 
 def _outside_scores(path: Path | None, model: str, exam_ids: list[str]) -> Floats:
-    """(n,) of one outside model, NaN where it has none."""
+    """(n,) of one outside model, NaN where it has none; ValueError if a score is not finite."""
     if path is None:
         raise ValueError(f"the model `{model}` is in the settings, but no table of outside scores was given")
     table = read_table(path, "outside_scores")
     table = table.filter(pc.equal(table["model"], model))
-    found = dict(zip(table["exam_id"].to_pylist(), table["score"].to_pylist(), strict=True))
+    values = table["score"].to_numpy()
+    n_bad = int((~np.isfinite(values)).sum())
+    if n_bad:
+        raise ValueError(f"{path}: {n_bad} of {values.size} scores of `{model}` are not finite numbers")
+    found = dict(zip(table["exam_id"].to_pylist(), values, strict=True))
     return np.array([found.get(exam_id, np.nan) for exam_id in exam_ids], dtype=np.float64)

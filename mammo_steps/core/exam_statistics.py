@@ -1,7 +1,8 @@
 """What evaluation.json says beyond AUCs: operating points, calibration, triage, subgroups.
 
 All of it from out-of-fold scores. The models are those that have scores; a score that is NaN leaves its exam out, and
-every part gives its n.
+every part gives its n. Limits of scores and calibrators are given with all their digits: rounded, they would part exams
+otherwise than the counts beside them say.
 """
 
 from collections.abc import Mapping
@@ -66,9 +67,9 @@ def _points(
             scores[name] = raw if scale == RAW else standardised(raw, negative, exams.fold, half)
             what[name] = {"model": key, "scale": scale}
     generator = stream("bootstrap", *comparison.seed_key)  # the women of the AUCs' bootstrap
-    blocks = resampled(exams.woman, exams.stratum, (comparison.rules.bootstrap_samples, generator))
-    pairs = pairs_of(scores, recalls, comparison.positive, within, exams.woman)
-    rows = operating_points(pairs, blocks, settings.prevalence[endpoint])
+    blocks = resampled(exams.stratum, (comparison.rules.bootstrap_samples, generator))
+    pairs = pairs_of(scores, recalls, (comparison.positive, within, exams.woman))
+    rows = operating_points(pairs, blocks, settings.prevalence[endpoint], comparison.varies)
     return [{"endpoint": endpoint, **row, **what[row["model"]]} for row in rows]
 
 
@@ -136,7 +137,7 @@ def _triage(comparison: Comparison, settings: StatisticsSettings) -> list[dict[s
         )
         table: dict[str, Any] = triage(scores[used], readings)
         table["limit"] = exact(table["limit"])  # scores: rounded, the exam at the limit would change sides
-        rows.append({"model": model, "n_exams": int(used.sum()), "table": table})
+        rows.append({"model": model, "n_exams": int(used.sum()), "negative_weight": weight, "table": table})
     return rows
 
 

@@ -4,13 +4,25 @@ import errno
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 # what opening says of something that is no file: a link to itself, a name that is too long, a socket
 NO_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
+
+_checks: list[Callable[[], None]] = []
+
+
+@contextmanager
+def checking(check: Callable[[], None]) -> Iterator[None]:
+    """In the block, `check` is called before each file gets its name, and may raise."""
+    _checks.append(check)
+    try:
+        yield
+    finally:
+        _checks.remove(check)
 
 
 @contextmanager
@@ -23,6 +35,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield scratch
         with scratch.open("rb") as written:
             os.fsync(written.fileno())
+        for check in _checks:
+            check()
         scratch.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)  # the rename itself must survive a power cut
         try:

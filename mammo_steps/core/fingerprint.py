@@ -1,9 +1,10 @@
 """What a step's results depend on beside its inputs and settings: its code, and the libraries that it computes with.
 
 The code is a hash of its module and of all that it imports inside this package. Syntax trees are hashed, without
-docstrings, so that a comment changes nothing and a computation does. Static imports are followed, those inside
-functions included; a data set's module, which is imported by name at run time, is given by name (`modules_of`). The
-libraries are those that these modules import themselves, at the versions of requirements.lock.
+docstrings, so that a comment changes nothing and a computation does; of pages that a module names (`pages/*.j2`,
+`pages/*.js`) the text. Static imports are followed, those inside functions included; a data set's module, which is
+imported by name at run time, is given by name (`modules_of`). The libraries are those that these modules import
+themselves, at the versions of requirements.lock.
 
 Nothing heavy is imported: the Snakefile imports this file.
 """
@@ -25,10 +26,12 @@ _DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "sklearn": "scikit-learn",
+    "vl_convert": "vl-convert-python",
     "yaml": "pyyaml",
 }
 # progress bars, curves, reading requirements.lock: they change nothing that is kept
 _NO_RESULT = {"tqdm", "tensorboardX", "packaging"}
+_PAGE = re.compile(r"""["']([\w.]+\.(?:j2|js))["']""")  # in a module or a page: the name of a page
 # name, version, and on which Python or system
 _PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==([^ ;\\]+)(?: ; ([^\\\n]+))?", re.MULTILINE)
 
@@ -73,6 +76,15 @@ def _parsed(text: str) -> tuple[str, frozenset[str], frozenset[str]]:
     return hashlib.sha256(dump.encode()).hexdigest(), own, others - sys.stdlib_module_names
 
 
+@functools.cache
+def _pages(path: Path) -> frozenset[Path]:
+    """The pages that a module, or another page, names, and those that they name in turn."""
+    names = set(_PAGE.findall(_text(path)))
+    folder = _ROOT / PACKAGE / "pages"
+    own = {folder / name for name in names if (folder / name).is_file()} - {path}
+    return frozenset(own.union(*(_pages(page) for page in own)))
+
+
 def defines(module: str, *functions: str) -> bool:
     """Whether a module (below the package: `datasets.rsna`) has one of these functions of its own."""
     path = _file(f"{PACKAGE}.{module}")
@@ -115,6 +127,8 @@ def code_fingerprint(*modules: str) -> str:
     digest = hashlib.sha256()
     for path in sources(*modules):
         digest.update(f"{path.relative_to(_ROOT)}\0{_parsed(_text(path))[0]}\0".encode())
+    for path in sorted(set().union(*(_pages(path) for path in sources(*modules)))):
+        digest.update(f"{path.relative_to(_ROOT)}\0{_text(path)}\0".encode())
     return digest.hexdigest()[:12]
 
 

@@ -16,6 +16,7 @@ EXAM_IS_OUT = "its exam is out"  # detail of a usable image's row
 STEPS = {
     Reason.NO_LABEL: "with a label",
     Reason.PATIENT_CONTRADICTS_LABEL: "of the woman that the label names",
+    Reason.LEARNED_BY_BUNDLE: "of women that the networks had not learned from before",
     Reason.LATERALITY_CONTRADICTS_LABEL: "with images of the breast that the label names",
     Reason.OUTCOME_UNKNOWN: "with a known outcome",
     Reason.AFTER_CANCER: "not after a cancer",

@@ -53,12 +53,12 @@ def best_epoch(history: Sequence[Epoch]) -> int:
 
 
 def history_csv(history: Sequence[Epoch]) -> str:
-    """One line per epoch, and which one was kept."""
+    """One line per epoch, counted from 1 as in the log, and which one was kept."""
     text = io.StringIO()
     kept = best_epoch(history)
     writer = csv.DictWriter(text, [*asdict(history[0]), "kept"], lineterminator="\n")
     writer.writeheader()
     for epoch in history:
         row = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in asdict(epoch).items()}
-        writer.writerow({**row, "kept": int(epoch.epoch == kept)})
+        writer.writerow({**row, "epoch": epoch.epoch + 1, "kept": int(epoch.epoch == kept)})
     return text.getvalue()

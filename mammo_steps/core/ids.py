@@ -43,14 +43,22 @@ class Pseudonyms:
         return day.toordinal() - date(1950, 1, 1).toordinal() + shift
 
 
+def key_tag(key: str) -> str:
+    """16 hex digits that are the same wherever the key is, and lead nobody back to it."""
+    return hmac.digest(key.encode(), b"key tag", "sha256").hex()[:16]
+
+
 def read_key(path: Path) -> str:
-    """The key in `path`; FileNotFoundError says what to do."""
+    """The key in `path`; FileNotFoundError says what to do, ValueError that it is no key."""
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is missing: it is the key that turned the archive's ids into pseudonyms. "
             "Put the file back from your backup; without it results cannot be continued or translated."
         )
-    return path.read_text().strip()
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no key: wanted one line of text") from None
 
 
 def make_key(path: Path) -> None:

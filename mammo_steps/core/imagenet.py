@@ -18,7 +18,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from mammo_steps.core.backbones import first_convolution, head
-from mammo_steps.core.tensors import check_finite, check_fit, fill, kind_of
+from mammo_steps.core.tensors import check_finite, check_fit, fill, kind_of, with_counters
 from mammo_steps.core.weight_files import read_weight_file, tensors_of
 
 
@@ -58,10 +58,8 @@ def _grey(network: nn.Module, colour: dict[str, Tensor], path: Path) -> dict[str
         f"{first_convolution(network)}.weight",
         f"{head(network)}.",
     )  # the head has 1,000 classes there
-    found = {name: tensor for name, tensor in colour.items() if not name.startswith(last)}
-    for name, tensor in state.items():
-        if name.endswith(".num_batches_tracked"):  # older files have none, and nothing depends on it
-            found.setdefault(name, tensor)
+    own = {name: tensor for name, tensor in colour.items() if not name.startswith(last)}
+    found = with_counters(own, network)
     wanted = {name: kind_of(tensor) for name, tensor in state.items() if not name.startswith(last)}
     wanted[first] = kind_of(state[first].expand(-1, 3, -1, -1))
     check_fit(found, wanted, path)

@@ -92,7 +92,10 @@ def checkpoints(folder: Path) -> list[Checkpoint]:
     """Of trainings that are not done. A lock that nobody holds any more stops nothing: the next run takes it over."""
     found = []
     for path in sorted((folder / "results").glob("*/.resume/*/*/lock.json")):
-        who = json.loads(path.read_text(encoding="utf-8"))
-        has_state = (path.parent / "state.pt").is_file()
-        found.append(Checkpoint(path.parent, who["host"], who["pid"], who["job"], has_state))
+        try:
+            who = json.loads(path.read_text(encoding="utf-8"))
+            holder = who["host"], who["pid"], who["job"]
+        except (ValueError, KeyError, TypeError):  # damaged: nobody's
+            continue
+        found.append(Checkpoint(path.parent, *holder, (path.parent / "state.pt").is_file()))
     return found

@@ -8,12 +8,25 @@ and so does whoever has read the bytes and found them right. (Snakemake touches 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 _BEGINNING, _ENDING = ".", ".manifest.json"
+_LONGEST = 40  # characters of a wrong value that are shown
+
+# what a manifest says, and of what type; an older one need not say the second part
+_OF_ALL: dict[str, type] = {"bytes": int, "sha256": str, "step": str, "inputs": dict, "began_utc": str}
+_OF_SOME: dict[str, type | tuple[type, ...]] = {
+    **{"code": str, "run_began_utc": str, "host": str, "slurm_job": (str, type(None))},
+    **{"rows": int, "wall_s": (int, float), "peak_mb": (int, float)},
+    **{"settings": dict, "environment": dict, "files": dict},
+}
+_OF_ENTRIES: dict[str, dict[str, type]] = {
+    "inputs": {"sha256": str, "bytes": int},
+    "files": {"sha256": str, "bytes": int, "mtime_ns": int},
+}
 
 
 def manifest_path(artefact: Path) -> Path:
@@ -32,15 +45,38 @@ def is_manifest(path: Path) -> bool:
 def read_manifest(artefact: Path) -> dict[str, Any] | None:
     """What the artefact's manifest says; None if there is none, ValueError if it is damaged."""
     path = manifest_path(artefact)
+    again = f"Run the rule that wrote {artefact} again (`snakemake verify` names it)"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as a manifest ({type(error).__name__})") from None
-    if not isinstance(found, dict) or not {"bytes", "sha256", "step", "inputs", "began_utc"} <= found.keys():
-        raise ValueError(f"{path} is no manifest: it does not say what it has to")
-    return found
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as a manifest ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read as a manifest ({type(error).__name__}). {again}") from None
+    fault = _fault_in(found)
+    if fault is not None:
+        raise ValueError(f"{path} is no manifest, or damaged: {fault}. {again}")
+    manifest: dict[str, Any] = found
+    return manifest
+
+
+def _fault_in(found: Any) -> str | None:
+    """In what a manifest's content is not one; None if it is."""
+    if not isinstance(found, dict):
+        return "it is not a JSON object"
+    for key in _OF_ALL:
+        if key not in found:
+            return f"it does not say `{key}`"
+    for key, wanted in (_OF_ALL | _OF_SOME).items():
+        if key in found and not isinstance(found[key], wanted):
+            return f"`{key}` is {json.dumps(found[key])[:_LONGEST]}"
+    for key, wants in _OF_ENTRIES.items():
+        for name, entry in found.get(key, {}).items():
+            if not (isinstance(entry, dict) and all(isinstance(entry.get(k), t) for k, t in wants.items())):
+                return f"`{key}` does not say {', '.join(wants)} of {name}"
+    texts = found.get("environment", {}).values()
+    return None if all(isinstance(text, str) for text in texts) else "`environment` holds other than versions"
 
 
 def sha256_of(path: Path) -> str:
@@ -123,11 +159,12 @@ def set_time(artefact: Path, mtime_ns: int) -> None:
 
 
 def content_of(path: Path) -> dict[str, Any]:
-    """Bytes and sha256 of a file: from its manifest, or that of its folder, if that speaks for it; else it is read."""
+    """Bytes and sha256 of a file: from its manifest, or a folder's above it, if that speaks for it; else it is read."""
     about = path.stat()
-    own, folders = _manifest_or_none(path), _entry_in_folder(path)
+    own = _manifest_or_none(path)
     if own is not None and own["bytes"] == about.st_size and bears_time_of(path):
         return {"bytes": about.st_size, "sha256": own["sha256"]}
+    folders = _entry_in_folder(path)
     if folders is not None and (folders["bytes"], folders["mtime_ns"]) == (about.st_size, about.st_mtime_ns):
         return {"bytes": about.st_size, "sha256": folders["sha256"]}
     found = sha256_of(path)
@@ -137,7 +174,7 @@ def content_of(path: Path) -> dict[str, Any]:
 
 
 def stated_sha256(path: Path) -> str | None:
-    """The checksum that a file's own manifest states, or that of the folder it lies in; None if neither does."""
+    """The checksum that a file's own manifest states, or that of a folder above it; None if neither does."""
     own = _manifest_or_none(path)
     if own is not None:
         return str(own["sha256"])
@@ -152,6 +189,41 @@ def _manifest_or_none(path: Path) -> dict[str, Any] | None:
 
 
 def _entry_in_folder(path: Path) -> dict[str, Any] | None:
-    folder = _manifest_or_none(path.parent)
-    entry: dict[str, Any] | None = None if folder is None else folder.get("files", {}).get(path.name)
+    with suppress(ValueError):
+        found = folder_of(path)
+        return None if found is None else entry_of(path, *found)
+    return None
+
+
+def folder_of(path: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The folder above a file, at whatever height, whose manifest lists the file, and this manifest.
+
+    ValueError if a folder on the way up has a damaged manifest.
+    """
+    for folder in _folders_above(path):
+        manifest = read_manifest(folder)
+        if manifest is not None and _name_in(folder, path) in manifest.get("files", {}):
+            return folder, manifest
+    return None
+
+
+def entry_of(path: Path, folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest of a folder that lists a file says of it."""
+    entry: dict[str, Any] = manifest["files"][_name_in(folder, path)]
     return entry
+
+
+def _whole(path: Path) -> Path:
+    return Path(os.path.normpath(path.absolute()))
+
+
+def _name_in(folder: Path, path: Path) -> str:
+    return _whole(path).relative_to(_whole(folder)).as_posix()
+
+
+def _folders_above(path: Path) -> Iterator[Path]:
+    """Nearest first: in the words of the path as far as those name folders, then from the root."""
+    named = [] if ".." in path.parts else [folder for folder in path.parents if folder.name]
+    whole = list(_whole(path).parents)
+    yield from named
+    yield from whole[len(named) :]

@@ -47,6 +47,23 @@ MEMBER_FLAGS: tuple[tuple[str, Callable[[str], Any], bool, str], ...] = (
 )
 
 
+# and of the start from a bundle, by which the networks are told what they go on from
+START_FLAGS: dict[str, dict[str, Any]] = {
+    "--bundle": {"type": Path, "help": "folder of a bundle to start from (`core.bundle_start`)"},
+    "--start": {
+        "type": json_object,
+        "default": {},
+        "help": "JSON: bundle (its id), number of this network, layers, overlap, key_tag",
+    },
+    "--bundle-women": {
+        "type": Path,
+        "nargs": "*",
+        "default": [],
+        "help": "cohort/roles.parquet of studies behind the bundle that have this study's key",
+    },
+}
+
+
 @dataclass(frozen=True)
 class Member:
     """One training: what it runs on, where it writes, and what its weights' header says.
@@ -106,7 +123,7 @@ class Member:
             "processes": run.ranks.size,
             "resumed": fitted.n_resumed,
             "epochs": [asdict(cost) for cost in fitted.costs],
-            **run_record(self.compute.torch_device),
+            **run_record(self.compute.torch_device, fitted.earlier_s),
         }
         write_artefact(self.run, indented({**self.facts, **record}))
         if run.checkpoints:

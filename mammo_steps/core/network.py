@@ -59,13 +59,18 @@ def start_network(settings: NetworkSettings, seed: int) -> nn.Module:
 
 
 def save_network(network: nn.Module, facts: dict[str, Any], path: Path) -> None:
-    """Write weights and `facts` (how they came about) as safetensors, the same bytes for the same content."""
+    """Write weights and `facts` (how they came about) as safetensors."""
+    # (save_file would make a file that its owner alone can read)
+    with artefact(path) as scratch:
+        scratch.write_bytes(network_bytes(network, facts))
+
+
+def network_bytes(network: nn.Module, facts: dict[str, Any]) -> bytes:
+    """A weight file's content, the same bytes for the same weights and facts."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     facts = sealed({"classes": list(CLASSES), **facts, "tensors_sha256": digest_of(state)})
     # One metadata key: several would be written in an order that changes from run to run.
-    with artefact(path) as scratch:
-        # (save_file would make a file that its owner alone can read)
-        scratch.write_bytes(safetensors.torch.save(state, {"mammo_steps": json.dumps(facts, sort_keys=True)}))
+    return safetensors.torch.save(state, {"mammo_steps": json.dumps(facts, sort_keys=True)})
 
 
 def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,8 +81,13 @@ def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_facts(path: Path) -> dict[str, Any]:
     """What `save_network` was told about the weights in `path`; ValueError if it wrote no such file."""
+    return header_facts(reading(path))
+
+
+def header_facts(path: Path) -> dict[str, Any]:
+    """`read_facts` of a file of which no more than that is used: it is not noted as an input."""
     try:
-        with safetensors.safe_open(reading(path), framework="pt") as file:
+        with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} {_UNREADABLE} ({error})") from None

@@ -2,7 +2,7 @@
 
     seconds = images x passes x GFLOP of a forward pass / GFLOP per second of the device
 
-unless the config's `plan` gives a measured rate. Nothing on a GPU has been measured with this code.
+unless the config's `plan` gives a measured rate. Of GPUs only an H200 has been measured with this code.
 """
 
 from collections.abc import Mapping

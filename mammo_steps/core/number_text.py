@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mammo_steps.core.artefacts import reading
+from mammo_steps.core.damage import working_on
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -23,7 +24,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def read_csv(path: Path, words: Collection[str]) -> list[dict[str, Any]]:
-    """Rows of a CSV; all columns but `words` are numbers, an empty field is None."""
+    """Rows of a CSV; all columns but `words` are numbers, an empty field is None. DamagedError names the file."""
 
     def value(name: str, field: str) -> str | int | float | None:
         if name in words:
@@ -32,12 +33,21 @@ def read_csv(path: Path, words: Collection[str]) -> list[dict[str, Any]]:
             return None
         return int(field) if field.lstrip("-").isdigit() else float(field)
 
-    with reading(path).open(newline="", encoding="utf-8") as file:
-        return [{name: value(name, field) for name, field in row.items()} for row in csv.DictReader(file)]
+    with working_on(path):
+        text = reading(path).read_bytes().decode("utf-8")
+        if not text.endswith("\n"):
+            raise ValueError(f"it ends in the middle of a line ({len(text):,} characters)")
+        names, *rows = csv.reader(io.StringIO(text, newline=""))
+        for number, row in enumerate(rows, 2):
+            if len(row) != len(names):
+                raise ValueError(f"row {number} has {len(row)} cells, the header has {len(names)}")
+        return [{name: value(name, field) for name, field in zip(names, row, strict=True)} for row in rows]
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(reading(path).read_text(encoding="utf-8"))
+    """What a JSON file holds. DamagedError names the file."""
+    with working_on(path):
+        return json.loads(reading(path).read_text(encoding="utf-8"))
 
 
 class Exact(float):

@@ -3,13 +3,12 @@
 Both are taken on the exams that the reader read and the model scored. The model's threshold is set on these exams
 so that its specificity (or sensitivity) equals the reader's exactly: where the threshold falls among tied exams, a
 fraction of them counts as recalled, which is interpolation along the ROC curve. Intervals are percentiles of a
-bootstrap of women in which the reader's point and the model's threshold are found anew in each draw. McNemar's exact
-test takes the threshold as given and the exams as independent; tied exams go into its counts by their fraction, and
-the counts are rounded.
+bootstrap of women in which the reader's point and the model's threshold are found anew in each draw; NaN where the
+draws do not show how the exams vary, or all give the same. McNemar's exact test takes the threshold as given and the
+exams as independent; tied exams go into its counts by their fraction, and the counts are rounded.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,10 @@ import numpy as np
 from scipy.stats import binomtest
 
 from mammo_steps.core.auc import Binned, Bools, Floats, Ints, Weights, counter
-from mammo_steps.core.auc_interval import fewest_women
 from mammo_steps.core.prevalence import rates
 from mammo_steps.core.shares import wilson
 
+_ROUNDING = 1e-12  # draws that differ by less do not differ
 RECALLS = ("reader_1", "reader_2", "either", "both")
 
 
@@ -59,29 +58,35 @@ def mcnemar(model: Floats, reader: Floats) -> tuple[float, float, float | None]:
     return only_model, only_reader, p
 
 
-def sensitivity_at(false_positive: Floats, true_positive: Floats, at: float) -> float:
-    """Highest true positive rate of an ROC curve (v,) at this false positive rate."""
-    left = int(np.searchsorted(false_positive, at, side="right")) - 1
-    if left == false_positive.size - 1:
-        return 1.0
-    step = (at - false_positive[left]) / (false_positive[left + 1] - false_positive[left])
-    return float(true_positive[left] + step * (true_positive[left + 1] - true_positive[left]))
+def sensitivity_at(false_positive: Floats, true_positive: Floats, at: Floats) -> Floats:
+    """(B,) highest true positive rates of B ROC curves (v, B) at false positive rates `at` (B,); NaN at NaN."""
+    last = len(false_positive) - 1
+    left = ((false_positive <= at).sum(axis=0) - 1).clip(0)
+    (x, y), (dx, dy) = _steps(false_positive, true_positive, left)
+    step = np.divide(at - x, dx, out=np.zeros(at.size), where=dx > 0)
+    return np.where(np.isnan(at), np.nan, np.where(left == last, 1.0, y + step * dy))
 
 
-def specificity_at(false_positive: Floats, true_positive: Floats, at: float) -> float:
-    """Highest specificity of an ROC curve (v,) at this true positive rate."""
-    right = int(np.searchsorted(true_positive, at, side="left"))
-    if right == 0:
-        return 1.0
-    step = (at - true_positive[right - 1]) / (true_positive[right] - true_positive[right - 1])
-    return float(1 - false_positive[right - 1] - step * (false_positive[right] - false_positive[right - 1]))
+def specificity_at(false_positive: Floats, true_positive: Floats, at: Floats) -> Floats:
+    """(B,) highest specificities of B ROC curves (v, B) at true positive rates `at` (B,); NaN at NaN."""
+    right = (true_positive < at).sum(axis=0)
+    (x, y), (dx, dy) = _steps(true_positive, false_positive, (right - 1).clip(0))
+    step = np.divide(at - x, dx, out=np.zeros(at.size), where=dx > 0)
+    return np.where(np.isnan(at), np.nan, np.where(right == 0, 1.0, 1 - y - step * dy))
+
+
+def _steps(across: Floats, along: Floats, place: Ints) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Of B curves (v, B): the points (across, along) at place (B,), and how far it is from each to the next one."""
+    draws, then = np.arange(place.size), np.minimum(place + 1, len(across) - 1)
+    x, y = across[place, draws], along[place, draws]
+    return (x, y), (across[then, draws] - x, along[then, draws] - y)
 
 
 @dataclass(frozen=True)
 class Pair:
     """A model and a reader: scores (n,), recalled (n,) 1 or 0, positive (n,); used (n,) the exams that count.
 
-    n_women  with positive exams that count, or with negative ones where these are fewer
+    woman  (n,) 0..W-1, whose exam it is
     """
 
     model: str
@@ -90,7 +95,7 @@ class Pair:
     recalled: Floats
     positive: Bools
     used: Bools
-    n_women: int
+    woman: Ints
 
     def counts(self) -> tuple[int, int]:
         """(positive, negative) exams that count."""
@@ -98,15 +103,14 @@ class Pair:
 
 
 class _Reader:
-    """A reader's false and true positive rate under many weightings of exams."""
+    """A reader's false and true positive rate under many draws of women."""
 
     def __init__(self, pair: Pair) -> None:
-        used = np.flatnonzero(pair.used)
-        group = 2 * pair.positive[used] + (pair.recalled[used] == 1)
-        self._count = counter(group, used, (4, pair.used.size))
+        group = 2 * pair.positive[pair.used] + (pair.recalled[pair.used] == 1)
+        self._count = counter(group, pair.woman[pair.used], (4, int(pair.woman.max(initial=-1)) + 1))
 
     def rates(self, weights: Weights) -> tuple[Floats, Floats]:
-        """Two (B,) for weights (n, B); NaN where a class has no weight."""
+        """Two (B,) for weights (W, B); NaN where a class has no weight."""
         quiet, alarm, missed, found = (self._count @ weights).astype(np.float64)
         negative, positive = quiet + alarm, missed + found
         return (
@@ -116,20 +120,19 @@ class _Reader:
 
 
 def pairs_of(
-    models: Mapping[str, Floats],
-    readers: Mapping[str, Floats],
-    positive: Bools,
-    within: Bools,
-    woman: Ints,
+    models: Mapping[str, Floats], readers: Mapping[str, Floats], exams: tuple[Bools, Bools, Ints]
 ) -> list[Pair]:
-    """Every model with every reader that have exams of both classes (`within` (n,)) in common."""
+    """Every model with every reader that have exams of both classes in common.
+
+    exams  (n,) each: positive, within the end point, whose it is
+    """
+    positive, within, woman = exams
     found = []
     for name, scores in models.items():
         for reader, recalled in readers.items():
             used = within & np.isfinite(scores) & np.isfinite(recalled)
-            n_women = fewest_women(woman[used], positive[used])
-            pair = Pair(name, reader, scores, recalled, positive, used, n_women)
-            if n_women:
+            pair = Pair(name, reader, scores, recalled, positive, used, woman)
+            if min(pair.counts()):
                 found.append(pair)
     return found
 
@@ -141,7 +144,7 @@ def _differences(pairs: list[Pair], blocks: Iterable[Weights]) -> Floats:
     readers: dict[tuple[str, bytes], _Reader] = {}
     for pair, (model, reader, used) in zip(pairs, keys, strict=True):
         if (model, used) not in binned:
-            binned[model, used] = Binned(np.where(pair.used, pair.scores, np.nan), pair.positive)
+            binned[model, used] = Binned(np.where(pair.used, pair.scores, np.nan), pair.positive, pair.woman)
         if (reader, used) not in readers:
             readers[reader, used] = _Reader(pair)
     drawn = []
@@ -150,12 +153,9 @@ def _differences(pairs: list[Pair], blocks: Iterable[Weights]) -> Floats:
         points = {key: one.rates(weights) for key, one in readers.items()}
         found = np.full((weights.shape[1], len(pairs), 2), np.nan)
         for number, (model, reader, used) in enumerate(keys):
-            false_positive, true_positive = curves[model, used]
-            for draw, (fpr, tpr) in enumerate(zip(*points[reader, used], strict=True)):
-                if not math.isnan(fpr + tpr):
-                    curve = false_positive[:, draw], true_positive[:, draw]
-                    found[draw, number, 0] = sensitivity_at(*curve, fpr) - tpr
-                    found[draw, number, 1] = specificity_at(*curve, tpr) - (1 - fpr)
+            fpr, tpr = points[reader, used]  # (B,) each
+            found[:, number, 0] = sensitivity_at(*curves[model, used], fpr) - tpr
+            found[:, number, 1] = specificity_at(*curves[model, used], tpr) - (1 - fpr)
         drawn.append(found)
     return np.concatenate(drawn)
 
@@ -163,9 +163,9 @@ def _differences(pairs: list[Pair], blocks: Iterable[Weights]) -> Floats:
 def _matched(
     value: float, of_reader: float, drawn: Floats, test: tuple[float, float, float | None]
 ) -> dict[str, Any]:
-    """drawn  empty where nothing can be said of the spread: the limits are then NaN."""
     drawn = drawn[np.isfinite(drawn)]
-    low, high = np.percentile(drawn, [2.5, 97.5]) if drawn.size else (np.nan, np.nan)
+    varied = drawn.size > 0 and float(np.ptp(drawn)) > _ROUNDING
+    low, high = np.percentile(drawn, [2.5, 97.5]) if varied else (np.nan, np.nan)
     names = ("only_model", "only_reader", "mcnemar_p")
     return {
         "model": value,
@@ -179,8 +179,6 @@ def _matched(
 def _row(pair: Pair, drawn: Floats, prevalence: float | None) -> dict[str, Any]:
     scores, recalled, positive = pair.scores[pair.used], pair.recalled[pair.used], pair.positive[pair.used]
     m, n = pair.counts()
-    if pair.n_women < 2:  # she is in every draw, and her exams vary by nothing
-        drawn = drawn[:0]
     tpr, fpr = float(recalled[positive].mean()), float(recalled[~positive].mean())
     found = recalled_at(scores, ~positive, fpr, generous=True)[positive]
     alarms = recalled_at(scores, positive, tpr, generous=False)[~positive]
@@ -211,14 +209,16 @@ def _row(pair: Pair, drawn: Floats, prevalence: float | None) -> dict[str, Any]:
 
 
 def operating_points(
-    pairs: list[Pair], blocks: Iterable[Weights], prevalence: float | None
+    pairs: list[Pair], blocks: Iterable[Weights], prevalence: float | None, varies: Callable[[Bools], bool]
 ) -> list[dict[str, Any]]:
     """One row per pair: the reader's point, the model at its specificity and at its sensitivity.
 
-    blocks      weights (n, B) of exams under draws of women (`core.auc.resampled`)
+    blocks      weights (W, B) of women under draws of them (`core.auc.resampled`)
     prevalence  share of positive exams that recall rate, PPV and NPV are given for; None = the cohort's
+    varies      whether draws of women show how these exams (n,) vary; where not there are no limits
     """
     if not pairs:
         return []
     drawn = _differences(pairs, blocks)
+    drawn[:, [not varies(pair.used) for pair in pairs]] = np.nan
     return [_row(pair, drawn[:, number], prevalence) for number, pair in enumerate(pairs)]

@@ -1,9 +1,11 @@
 """What every page of ours has in common: how numbers and words are written, and how a template is filled.
 
-A page is one HTML file that needs no other file and no network. Its colours and type stand in
-page_style.html.j2 beside the steps.
+A page is one HTML file that needs no other file and no network. Templates, and the colours and type that pages share
+(page_style.html.j2), stand in the folder `pages`.
 """
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,16 +15,23 @@ from xml.etree import ElementTree
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mammo_steps.core.plots import INK, PAPER
+PAGES = Path(__file__).parents[1] / "pages"
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """Fixed digits, thousands apart; a dash for None."""
-    return "\N{EN DASH}" if value is None else f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    if value is None:
+        return "\N{EN DASH}"
+    text = f"{value:,.{digits}f}"
+    if not text.strip("-0.,"):
+        text = text.lstrip("-")  # no minus before nothing
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    return "\N{EN DASH}" if value is None else f"{100 * value:.{digits}f}\N{NARROW NO-BREAK SPACE}%"
+    if value is None:
+        return "\N{EN DASH}"
+    return f"{number(100 * value, digits)}\N{NARROW NO-BREAK SPACE}%"
 
 
 def p_value(value: float | None) -> str:
@@ -49,7 +58,7 @@ def typeset(text: str) -> str:
 
 
 def inline_svg(text: str, name: str) -> Markup:
-    """An SVG file as part of the page: its ink is the page's, its ids its own, its size the column's.
+    """An SVG file as part of the page: its ids are its own, its size the column's.
 
     ValueError if it is not an SVG or could run anything.
     """
@@ -59,19 +68,32 @@ def inline_svg(text: str, name: str) -> Markup:
     if not root.tag.endswith("}svg") or tags & {"script", "foreignObject", "a"} or handlers:
         raise ValueError(f"figure {name}: not a plain SVG; run draw_figures again")
     body = text[text.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r'(<svg\b[^>]*?) width="[^"]*" height="[^"]*"', r"\1", body, count=1)
-    body = re.sub(r'(<svg\b[^>]*?) height="[^"]*"([^>]*?) width="[^"]*"', r"\1\2", body, count=1)
     body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
-    body = re.sub(r'(url\(|href=")#([^")]+)', rf"\1#{name}-\2", body)
-    return Markup(body.replace(PAPER, "none").replace(INK, "currentColor"))
+    return Markup(re.sub(r'(url\(|href=")#([^")]+)', rf"\1#{name}-\2", body))
 
 
-def render(values: Mapping[str, Any], template: Path) -> str:
-    """The page; everything in `values` is escaped, a name that is missing is an error."""
-    loader = FileSystemLoader(template.parent)
+def as_script(text: str) -> tuple[Markup, str]:
+    """A script for a page that it cannot break out of, and the source that its content security policy names."""
+    if "</script" in text.lower() or "<!--" in text:
+        raise ValueError("a script that holds `</script` or `<!--` cannot stand in a page")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Markup(f"<script>{text}</script>"), f"'sha256-{digest}'"
+
+
+def as_json(text: str) -> Markup:
+    """JSON text for a `<script type="application/json">`."""
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def render(values: Mapping[str, Any], template: str) -> str:
+    """A page of `PAGES`; `values` are escaped (in HTML, not in Markdown), a name that is missing is an error."""
+    loader = FileSystemLoader(PAGES)
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=".html" in template,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {f.__name__: f for f in (number, percent, p_value, ratio, words, typeset)}
-    return environment.get_template(template.name).render(values) + "\n"
+    return environment.get_template(template).render(values) + "\n"

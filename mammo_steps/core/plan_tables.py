@@ -111,8 +111,8 @@ def _heading(config: Mapping[str, Any], size: StudySize) -> str:
         for what in ("training", "scoring", "saliency")
     ]
     told = (
-        "No speed on a GPU has been measured with this code: time a short run, and put your own into `plan`."
-        if n_gpus(config, False) and "derived" in "".join(rates)
+        "The speed of this kind of GPU is not measured but derived: time a short run, and put your own into `plan`."
+        if n_gpus(config, False) and plan["gpu"] != "h200" and "derived" in "".join(rates)
         else ""
     )
     return "\n".join(

@@ -56,11 +56,20 @@ class ShardSettings:
 
 @dataclass(frozen=True)
 class Listed:
-    """One line of the shard list; `path` lies below the archive."""
+    """One line of the shard list; `path` lies below the archive.
+
+    sop_instance_uid  of the header when it was indexed; empty where the data set has image ids of its own
+    """
 
     image_id: str
     path: str
     laterality: str
+    sop_instance_uid: str = ""
+
+    def check_same(self, ds: Dataset) -> None:
+        """ExclusionError if this header, read from `path`, is another image's."""
+        if self.sop_instance_uid and str(ds.get("SOPInstanceUID")) != self.sop_instance_uid:
+            raise ExclusionError(Reason.FILE_CHANGED)
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,10 @@ class Prepared:
 def read_list(path: Path) -> list[Listed]:
     """The shard list, which is sorted by image_id."""
     with reading(path).open(newline="", encoding="utf-8") as file:
-        listed = [Listed(r["image_id"], r["path"], r["laterality"]) for r in csv.DictReader(file)]
+        listed = [
+            Listed(r["image_id"], r["path"], r["laterality"], r.get("sop_instance_uid", ""))
+            for r in csv.DictReader(file)
+        ]
     ids = [image.image_id for image in listed]
     if ids != sorted(set(ids)):
         raise ValueError(f"{path}: image_ids are not unique and sorted; rerun index_archive")
@@ -104,7 +116,9 @@ def prepare(image: Listed, archive: Path, read_pixels: ReadPixels, settings: Sha
     """Decode, window, resize, orient, cut into tiles. A bad file gives a row with its reason."""
     recipe = {"image_id": image.image_id, "recipe": recipe_hash(settings)}
     try:
-        row, holistic, cuts = _pixels(image, *read_pixels(archive / image.path), settings)
+        stored, ds = read_pixels(archive / image.path)
+        image.check_same(ds)
+        row, holistic, cuts = _pixels(image, stored, ds, settings)
     except ExclusionError as error:
         return Prepared(recipe | {"reason": error.reason, "detail": error.detail or None})
     return Prepared(recipe | row, holistic, cuts)

@@ -21,6 +21,7 @@ class Progress:
     wait_s      of it: waiting for pictures
     n_images    trained on in the epoch so far, by all ranks
     n_resumed   times it was interrupted and went on
+    wall_s      of the process up to this checkpoint, and of those before it
     """
 
     epoch: int = 0
@@ -31,6 +32,7 @@ class Progress:
     train_s: float = 0.0
     wait_s: float = 0.0
     n_resumed: int = 0
+    wall_s: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
     costs: list[dict[str, Any]] = field(default_factory=list)
 

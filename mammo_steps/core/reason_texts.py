@@ -61,7 +61,7 @@ REASON_TEXTS = {
         "The view's code and its text contradict each other.", "Have the headers corrected."
     ),
     Reason.OTHER_VIEW: ReasonText(
-        "A view other than CC and MLO, such as ML.",
+        "A view other than CC and MLO, such as ML; of new exams, other than those that the study took.",
         "Nothing, unless the archive writes ML for MLO (read_headers.settings.accept_ml_as_mlo).",
     ),
     Reason.SPECIAL_VIEW: ReasonText(
@@ -91,6 +91,10 @@ REASON_TEXTS = {
     Reason.FILE_GONE: ReasonText(
         "The file could not be opened: a dead link, no permission, or it was removed.",
         "Check mount and permissions.",
+    ),
+    Reason.FILE_CHANGED: ReasonText(
+        "In the place of the file that was indexed lies another image.",
+        "Run read_headers again for its intake, or give the new files an intake of their own (config/README.md).",
     ),
     Reason.UNDECODABLE: ReasonText(
         "The pixels are damaged, cut off, or encoded in a way that cannot be read.", _ASK
@@ -139,6 +143,9 @@ REASON_TEXTS = {
     Reason.PATIENT_CONTRADICTS_LABEL: ReasonText(
         "Headers and label table disagree on whose exam it is, or one exam has images of several women.",
         "Check the ids; an exam id that several women share is no exam id.",
+    ),
+    Reason.LEARNED_BY_BUNDLE: ReasonText(
+        "The networks that training starts from have learned from this woman (start_from.women).", _NONE
     ),
     Reason.NO_EXAM: ReasonText(
         "The label table has an exam of which the archive has no usable image.",

@@ -14,6 +14,9 @@ WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 _STAMP = re.compile(r"\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\](?: Group job (\S+) )?")
 _BLOCK = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):$")
 _SUBMISSION = re.compile(r"Job (\S+) has been submitted with SLURM jobid (\S+) \(log: (.*)\)")
+_ARRAY = re.compile(
+    r"Submitted array job with Snakemake IDs ([\d,]+) and SLURM job ID (\S+)\. .* are (\d+)-\d+\."
+)
 _FENCE = re.compile(r"=+$")  # around the log of a failed job, which may hold such logs in turn
 _HEAD = 32768  # bytes
 _CHECK = " (check log file(s) for error details)"
@@ -127,7 +130,7 @@ class RunLog:
             self._time(body)
         elif body.startswith("Error in rule ") or _BLOCK.match(body):
             self._event(body, group=self._groups[-1][0] if self._groups else "?")
-        elif self._block and line.startswith(" " * self._indent) and line[self._indent] != " ":
+        elif self._block and line.startswith(" " * self._indent) and line[self._indent :][:1].strip():
             key, _, value = line[self._indent :].partition(": ")
             self._block(key, value)
 
@@ -181,6 +184,10 @@ class RunLog:
         elif submission := _SUBMISSION.match(line):
             for job in self._submitted(submission[1], submission[3]):
                 job.slurm_id = submission[2]
+        elif array := _ARRAY.match(line):
+            for task, number in enumerate(array[1].split(","), start=int(array[3])):
+                if (one := self.jobs.get(int(number))) is not None:
+                    one.slurm_id = f"{array[2]}_{task}"
         elif line.startswith("Trying to restart job "):
             number = line.split()[-1].rstrip(".")
             if number.isdigit() and (again := self.jobs.get(int(number))):

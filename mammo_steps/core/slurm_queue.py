@@ -9,6 +9,7 @@ from pathlib import Path
 
 _FORMAT = "%i|%T|%M|%r|%j|%k|%Z"  # the folder last: only a path may hold a |
 _EVERY_S = 1.0
+_PATIENCE_S = 100  # a controller that is busy lets its clients wait
 
 
 class SlurmError(Exception):
@@ -37,10 +38,12 @@ def has_slurm() -> bool:
 
 
 def queued(*filters: str) -> list[QueuedJob]:
-    """The jobs that fit, e.g. `--user=1000`; SlurmError if the queue cannot be asked."""
-    told = _run("squeue", "--noheader", f"--format={_FORMAT}", *filters)
+    """The jobs that fit, e.g. `--user=1000`, an array's tasks one by one; SlurmError if the queue cannot be asked."""
+    told = _run("squeue", "--noheader", "--array", f"--format={_FORMAT}", *filters)
     jobs = []
     for line in told.splitlines():
+        if line.count("|") < _FORMAT.count("|"):  # a piece of somebody's comment of several lines
+            continue
         number, state, elapsed, reason, name, comment, folder = line.split("|", 6)
         jobs.append(QueuedJob(number, state, _seconds(elapsed), reason, name, comment, Path(folder)))
     return jobs
@@ -61,7 +64,12 @@ def cancel(numbers: Iterable[str], user_filter: str, patience_s: float) -> list[
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, timeout=_PATIENCE_S
+        )
+    except subprocess.TimeoutExpired:
+        raise SlurmError(f"{command[0]}: no answer within {_PATIENCE_S} s") from None
     if done.returncode:
         raise SlurmError(f"{command[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}")
     return done.stdout

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+PARTIAL_FOLDER = "partial"  # below a study's results: what follows on some folds alone
 FROM_DATASET = "from_dataset"  # the config's word for lesions that the adapter knows
 
 
@@ -43,6 +44,9 @@ class Study:
     intakes: dict[str, Intake]
     folds: list[str]
     members: list[str]
+    evaluated: str
+    scored_folds: list[str]
+    scored_members: list[str]
     key_flag: str
     key_file: list[str]
     labels: str | None
@@ -110,6 +114,12 @@ def fill_in_paths(config: dict[str, Any], repo: Path) -> None:
     network = config["train_holistic"]["network"]
     if network["imagenet_weights"] is not None:
         network["imagenet_weights"] = _expanded(network["imagenet_weights"], repo)
+    start = config["start_from"]
+    if start["bundle"] is not None:
+        start["bundle"] = _expanded(start["bundle"], repo)
+    start["women"] = [_expanded(path, repo) for path in start["women"]]
+    if config["predict"]["bundle"] is not None:
+        config["predict"]["bundle"] = _expanded(config["predict"]["bundle"], repo).rstrip("/")
     for weights in (config["score_wu2019"]["weights"] or {}).values():
         weights["path"] = _expanded(weights["path"], repo)
     for table in config["outside_models"]["tables"]:
@@ -150,6 +160,9 @@ def study_of(config: dict[str, Any], repo: Path) -> Study:
         intakes=intakes,
         folds=(folds := [f"fold{number}" for number in range(config["split_folds"]["folds"])]),
         members=[member for fold in folds for member in _members(fold, config["members"])],
+        evaluated=results if config["score_exams"]["folds"] is None else f"{results}/{PARTIAL_FOLDER}",
+        scored_folds=(scored := _scored_folds(config)),
+        scored_members=[member for fold in scored for member in _members(fold, config["members"])],
         key_flag=f"--key-file '{key_file}'" if public_key is None else f"--key '{public_key}'",
         key_file=[key_file] if public_key is None else [],
         labels=None if config["labels"] is None else _expanded(config["labels"], repo),
@@ -216,6 +229,17 @@ def weight_files(config: dict[str, Any]) -> list[tuple[str, str | None, Any]]:
         ("train_holistic.network.imagenet_", network["imagenet_weights"], network["imagenet_sha256"]),
         *((f"score_wu2019.weights.{name}.", own["path"], own["sha256"]) for name, own in published.items()),
     ]
+
+
+def _scored_folds(config: dict[str, Any]) -> list[str]:
+    n_folds, asked = config["split_folds"]["folds"], config["score_exams"]["folds"]
+    numbers = range(n_folds) if asked is None else sorted(asked)
+    if asked is not None and not set(numbers) < set(range(n_folds)):
+        raise StudyError(
+            f"config key `score_exams.folds` is {asked}, the study has folds 0 to {n_folds - 1}: wanted some of these, "
+            "or null for all"
+        )
+    return [f"fold{number}" for number in numbers]
 
 
 def _members(fold: str, n: int) -> list[str]:

@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mammo_steps.core.exam_models import OWN_NAMES
 from mammo_steps.core.ids import make_key
 from mammo_steps.core.study import FROM_DATASET, Study, StudyError, weight_files
+from mammo_steps.core.study_start import check_start
 
 
 def check_files(study: Study, config: dict[str, Any]) -> None:
-    """Look at archive, labels, weights and key, and make the key if this is the first run; StudyError if one is amiss.
+    """Look at archive, labels, weights, key and bundle; StudyError if one is amiss. The first run makes the key.
 
     Only the process that the user started does this, not every job.
     """
@@ -22,6 +24,7 @@ def check_files(study: Study, config: dict[str, Any]) -> None:
         _check_inputs(study, config)
     if config["public_id_key"] is None:
         _check_key(Path(study.key_file[0]), Path(study.shard_root))
+    check_start(study, config)
 
 
 def _check_writable(folder: Path) -> None:
@@ -45,6 +48,13 @@ def _check_other_models(config: dict[str, Any]) -> None:
     tables = config["outside_models"]["tables"]
     if len({table["name"] for table in tables}) < len(tables):
         raise StudyError("config key `outside_models.tables`: two entries have the same name")
+    titles = [table["title"] for table in tables]
+    for title in titles:
+        if titles.count(title) > 1 or title.casefold() in OWN_NAMES:
+            raise StudyError(
+                f"config key `outside_models.tables`: two models would bear the title {title!r}, "
+                "and be one in the charts"
+            )
     for table in tables:
         if not Path(table["file"]).is_file():
             raise StudyError(

@@ -113,6 +113,9 @@ def size_of(
         raise StudyError(
             f"{n_images:g} images are fewer than {n_exams:g} exams: an exam has one image or more"
         )
+    n_folds = config["split_folds"]["folds"]
+    if n_folds > n_exams:
+        raise StudyError(f"split_folds.folds is {n_folds}, more than the {n_exams:g} exams")
     share = config["plan"]["screen_detected_share"]
     if demo is not None:
         share = demo["exams"]["screen_detected"] / max(1, sum(demo["exams"].values()))
@@ -120,7 +123,7 @@ def size_of(
         n_exams=n_exams,
         n_images=n_images,
         intakes=intakes,
-        n_folds=config["split_folds"]["folds"],
+        n_folds=n_folds,
         n_members=config["members"],
         n_positives=n_exams * share * per_exam / 2,  # one breast's views
     )

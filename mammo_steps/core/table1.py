@@ -1,6 +1,7 @@
 """Table 1 of the paper, filled with our AUCs beside its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mammo_steps.core.exam_aucs import NOT_RUN, AucRow
 from mammo_steps.core.exam_models import Model
@@ -33,6 +34,7 @@ SYNTHETIC = (
     "The images, outcomes and reader scores were drawn by a program. These numbers say "
     "that the software runs; they say nothing about any model's or reader's ability with real mammograms."
 )
+_DIGITS = 6  # after the point, in auc.csv
 NOTES = (
     "Sampled: all positives of the end point and as many of its negatives as the setting says (5,000 in the "
     "paper); equal to all exams where there are no more than that.",
@@ -54,16 +56,32 @@ def cell(row: AucRow) -> str:
     n = f"n {row.n_positive:,}/{row.n_negative:,}"
     if row.auc is None or row.ci_low is None or row.ci_high is None:
         return f"not estimable, {n}"
-    return f"{row.auc:.3f} ({row.ci_low:.3f}\N{EN DASH}{row.ci_high:.3f}), {n}"
+    value, low, high = (
+        round(figure, _DIGITS) for figure in (row.auc, row.ci_low, row.ci_high)
+    )  # as in auc.csv
+    return f"{value:.3f} ({low:.3f}\N{EN DASH}{high:.3f}), {n}"
+
+
+def _one_line(text: str) -> str:
+    """Text that ends neither its line nor its cell."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(_one_line, line)) + " |" for line in lines)
 
 
-def table1_markdown(rows: Sequence[AucRow], models: Sequence[Model], synthetic: bool) -> str:
-    """The text of table1.md."""
+def partial_words(partial: Mapping[str, Any]) -> str:
+    """Which folds stand behind figures that are of some alone."""
+    folds = [str(fold) for fold in partial["folds"]]
+    return f"{'Fold' if len(folds) == 1 else 'Folds'} {', '.join(folds)} of {partial['of']} alone."
+
+
+def table1_markdown(
+    rows: Sequence[AucRow], models: Sequence[Model], synthetic: bool, partial: Mapping[str, Any] | None
+) -> str:
+    """The text of table1.md. partial: `folds` that stand behind it, `of` how many; None = all of them."""
     found = {(row.model, row.endpoint, row.protocol, row.pooling): row for row in rows}
     endpoints, names = list(Endpoint), {model.key: model.name for model in models}
     header = ["model"]
@@ -89,10 +107,13 @@ def table1_markdown(rows: Sequence[AucRow], models: Sequence[Model], synthetic: 
         for row in rows
         if row.why and row.ci_method != NOT_RUN
     ]
-    marked = [f"- {model.name}: {text}" for model in models if (text := model.note or model.not_run)]
+    marked = [
+        _one_line(f"- {model.name}: {text}") for model in models if (text := model.note or model.not_run)
+    ]
     parts = [
         "# Table 1: AUC per exam, with 95 % interval and n positive/negative",
         *([f"**Synthetic data.** {SYNTHETIC}"] if synthetic else []),
+        *([f"**Partial.** {partial_words(partial)}"] if partial else []),
         "Sampled protocol, folds pooled, beside the paper's figures (Dahl et al. 2022).",
         _markdown_table(header, main),
         "## Pooled and mean over folds, all exams and sampled",

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mammo_steps.core.artefacts import artefact, reading
+from mammo_steps.core.column import Column
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.recipe import Marked, Recipe
+from mammo_steps.core.units import unit_of
 
 _TYPES = {
     "string": pa.string(),
@@ -32,19 +34,17 @@ _TYPES = {
 
 @functools.cache
 def schema(kind: str) -> pa.Schema:
-    """The pyarrow schema of a table of `core.columns.TABLES`, with each column's meaning as metadata."""
-    return pa.schema(
-        [
-            pa.field(
-                name,
-                _TYPES[column.type.rstrip("?")],
-                nullable=column.type.endswith("?"),
-                metadata={"meaning": column.meaning},
-            )
-            for name, column in TABLES[kind].items()
-        ],
-        metadata={"table": kind},
-    )
+    """The pyarrow schema of a table of `core.columns.TABLES`, with each column's meaning and unit as metadata."""
+    fields = [_field(name, column) for name, column in TABLES[kind].items()]
+    return pa.schema(fields, metadata={"table": kind})
+
+
+def _field(name: str, column: Column) -> pa.Field:
+    """What has no unit bears none."""
+    unit = None if column.type.startswith("string") else unit_of(name)
+    about = {"meaning": column.meaning} | ({"unit": unit} if unit else {})
+    type_ = _TYPES[column.type.rstrip("?")]
+    return pa.field(name, type_, nullable=column.type.endswith("?"), metadata=about)
 
 
 def _checked(kind: str, columns: Mapping[str, Any]) -> pa.Table:
@@ -70,7 +70,7 @@ def _marked_schema(kind: str, recipe: Recipe | None) -> pa.Schema:
 
 def recipe_of(path: Path) -> Marked:
     """The table's recipe; ValueError if it bears none."""
-    with _naming(path):
+    with naming(path):
         metadata = pq.read_schema(reading(path)).metadata
     return Marked.from_metadata(path, _texts(metadata))
 
@@ -101,8 +101,8 @@ def write_rows(
 
 def read_table(path: Path, kind: str, columns: Iterable[str] | None = None) -> pa.Table:
     """Read a table; ValueError if it is damaged or not of this kind (columns or types differ)."""
-    with _naming(path), pq.ParquetFile(reading(path), page_checksum_verification=True) as file:
-        _check_counts(file.metadata)
+    with naming(path), pq.ParquetFile(reading(path), page_checksum_verification=True) as file:
+        check_counts(file.metadata)
         table = file.read(list(columns) if columns is not None else None)
     wanted = schema(kind)
     for field in table.schema:
@@ -115,7 +115,7 @@ def read_table(path: Path, kind: str, columns: Iterable[str] | None = None) -> p
     return table
 
 
-def _check_counts(found: pq.FileMetaData) -> None:
+def check_counts(found: pq.FileMetaData) -> None:
     """ArrowInvalid unless the numbers of rows in a file's footer agree: page checksums do not cover it."""
     groups = [found.row_group(number) for number in range(found.num_row_groups)]
     if sum(group.num_rows for group in groups) != found.num_rows:
@@ -132,7 +132,7 @@ class RowGroups:
 
     def __init__(self, path: Path, *kinds: str) -> None:
         self.path = path
-        with _naming(path):
+        with naming(path):
             self._file = pq.ParquetFile(reading(path), page_checksum_verification=True)
             found = self._file.schema_arrow
         if not any(found.equals(schema(kind)) for kind in kinds):
@@ -146,7 +146,7 @@ class RowGroups:
 
     def read(self, row_group: int) -> pa.Table:
         """The one row of a row group."""
-        with _naming(self.path, f", row group {row_group}"):
+        with naming(self.path, f", row group {row_group}"):
             table = self._file.read_row_group(row_group)
             if len(table) != 1:
                 raise pa.ArrowInvalid(f"{len(table)} rows, wanted 1")
@@ -157,15 +157,16 @@ class RowGroups:
 
 
 @contextmanager
-def _naming(path: Path, where: str = "") -> Iterator[None]:
+def naming(path: Path, where: str = "") -> Iterator[None]:
     """Turn what is wrong with a file's bytes into a ValueError that names it."""
     try:
         yield
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, UnicodeError) as error:
+        told = " ".join(str(error).split()).rstrip(".")  # pyarrow's own may go over several lines
         raise ValueError(
-            f"{path}{where} cannot be read: {str(error).strip()}. If the file is damaged, delete it and run the "
+            f"{path}{where} cannot be read: {told}. If the file is damaged, delete it and run the "
             "workflow again: the step that writes it does so anew"
         ) from error
 

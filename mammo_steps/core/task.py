@@ -61,12 +61,14 @@ class Fitted:
 
     micro_batch  images at once; less than was asked for where the device's memory did not suffice
     n_resumed    times it was interrupted and went on
+    earlier_s    wall time before the last interruption, as far as checkpoints tell
     """
 
     history: list[Epoch]
     costs: list[EpochCost]
     micro_batch: int
     n_resumed: int
+    earlier_s: float = 0.0
 
 
 def _in_batches(ids: Sequence[str], batch_size: int) -> list[Sequence[str]]:

@@ -11,20 +11,23 @@ _NAMED = 3  # tensors named in a message; the others are counted
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Put a file's tensors into a network; ValueError unless they are its own by name, type and shape, and finite.
-
-    Only num_batches_tracked may be missing: older files have none, and nothing depends on it.
-    """
+    """Put a file's tensors into a network; ValueError unless they are its own by name, type and shape, and finite."""
     state = network.state_dict()
-    tensors = {
-        name: tensor for name, tensor in state.items() if name.endswith(".num_batches_tracked")
-    } | dict(tensors)
     check_fit(tensors, {name: kind_of(tensor) for name, tensor in state.items()}, path)
     check_finite(tensors, path)
     with torch.no_grad():
         # (not load_state_dict: some torchvision networks want a version there that no safetensors file has)
         for name, tensor in state.items():
             tensor.copy_(tensors[name])
+
+
+def with_counters(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """The tensors and, where they have none, the network's counters of batches.
+
+    Files from before PyTorch 0.4.1 have none, and with a fixed momentum nothing depends on them.
+    """
+    counters = {k: v for k, v in network.state_dict().items() if k.endswith(".num_batches_tracked")}
+    return {**counters, **tensors}
 
 
 def kind_of(tensor: Tensor) -> str:

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     DUPLICATE_CONFLICT = "duplicate_conflict"
     # an image, by its pixels
     FILE_GONE = "file_gone"
+    FILE_CHANGED = "file_changed"
     UNDECODABLE = "undecodable"
     CONSTANT_IMAGE = "constant_image"
     NO_BREAST = "no_breast"
@@ -101,6 +102,7 @@ class Reason(StrEnum):
     AGE_UNKNOWN = "age_unknown"
     LATERALITY_CONTRADICTS_LABEL = "laterality_contradicts_label"
     PATIENT_CONTRADICTS_LABEL = "patient_contradicts_label"
+    LEARNED_BY_BUNDLE = "learned_by_bundle"
     # a label
     NO_EXAM = "no_exam"
 

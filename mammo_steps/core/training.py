@@ -19,6 +19,7 @@ from mammo_steps.core.inference import Scoring, score_images
 from mammo_steps.core.progress import Progress
 from mammo_steps.core.randomness import seed_of
 from mammo_steps.core.ranking import loss_and_auc
+from mammo_steps.core.run_record import elapsed_s
 from mammo_steps.core.step import Part, Stepper
 from mammo_steps.core.task import Fitted, Run, Task
 from mammo_steps.core.watching import Silence, Watch
@@ -51,6 +52,15 @@ def fit(network: nn.Module, task: Task, settings: FitSettings, compute: Compute,
     return training.fit()
 
 
+def set_to_train(network: nn.Module) -> None:
+    """Train mode, but for parts of which nothing learns: these stay as they score, running statistics and all."""
+    network.train()
+    for module in network.modules():
+        own = list(module.parameters())
+        if own and not any(parameter.requires_grad for parameter in own):
+            module.eval()
+
+
 @dataclass(frozen=True)
 class _Pending:
     """A step whose losses have not been looked at: they are while the device works on the next one."""
@@ -76,6 +86,7 @@ class _Training:
         self.best: dict[str, Tensor] = {}
         self.watch = Silence()
         self.saved_s = time.monotonic()
+        self.earlier_s = 0.0  # of processes that were interrupted
 
     def fit(self) -> Fitted:
         progress = self.progress
@@ -94,7 +105,7 @@ class _Training:
         self.network.load_state_dict(self.best)
         self.network.eval()
         costs = [EpochCost(**cost) for cost in progress.costs]
-        return Fitted(history, costs, self.stepper.micro_batch, progress.n_resumed)
+        return Fitted(history, costs, self.stepper.micro_batch, progress.n_resumed, self.earlier_s)
 
     def resume(self) -> None:
         """Go on from the last checkpoint, if there is one of this training."""
@@ -104,6 +115,7 @@ class _Training:
         self.stepper.restore(state["stepper"])
         self.progress, self.best = Progress(**state["progress"]), state["best"]
         self.progress.n_resumed += 1
+        self.earlier_s = self.progress.wall_s
         log.info(
             "fold %d: goes on after step %d of %d, interrupted %d times so far",
             *(self.task.fold, self.progress.n_done, self.n_steps, self.progress.n_resumed),
@@ -121,6 +133,7 @@ class _Training:
 
     def _write(self) -> None:
         self.saved_s = time.monotonic()
+        self.progress.wall_s = self.earlier_s + elapsed_s()
         if self.run.checkpoints is not None and self.run.ranks.rank == 0:
             self.run.checkpoints.save(
                 {"stepper": self.stepper.state(), "progress": asdict(self.progress), "best": self.best}
@@ -138,7 +151,7 @@ class _Training:
             )
         key = (task.seed, task.fold, progress.epoch)
         pictures = self.loader.training(mine, settings.input_px, settings.augment, key)
-        self.network.train()
+        set_to_train(self.network)
         pending: _Pending | None = None
         clock = time.monotonic()
         for batch in batches:
@@ -151,14 +164,19 @@ class _Training:
                 signal = max(signal, self._look_at(begun))
             pending = None if signal else begun
             progress.train_s, clock = progress.train_s + time.monotonic() - clock, time.monotonic()
-            if signal:
-                self._save()
-                if signal >= _END:
-                    self.run.interruption.end()
+            self._heed(signal)
         if pending:
-            self._look_at(pending)
+            signal = self._look_at(pending)
             progress.train_s += time.monotonic() - clock
+            self._heed(signal)
         pictures.close()
+
+    def _heed(self, signal: float) -> None:
+        """Do what a step was told."""
+        if signal:
+            self._save()
+        if signal >= _END:
+            self.run.interruption.end()
 
     def _begin(self, ids: Sequence[str], grey: Tensor, n_all: int) -> _Pending:
         """Start a step; on a GPU this returns long before the step is done."""

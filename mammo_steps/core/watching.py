@@ -4,7 +4,6 @@ import logging
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -46,7 +45,7 @@ class Watch(Silence):
         self.n_before, self.n_done = n_done, n_done
         self.began = self.told = time.monotonic()
         self.bar = tqdm(total=n_steps, initial=n_done, unit="step", desc=f"fold {task.fold}", disable=None)
-        self.writer = _event_writer(events, n_done) if events else None
+        self.events = _Events(events, n_done) if events else None
         warn_of_few(task, settings)
 
     def step(self, n_done: int, loss: float, rate: float, images_per_s: float) -> None:
@@ -57,6 +56,7 @@ class Watch(Silence):
         self._scalars({"step/loss": loss, "step/learning_rate": rate, "step/images_per_s": images_per_s})
         if self.bar.disable and time.monotonic() - self.told > _LINE_EVERY_S:
             self.told = time.monotonic()
+            self._flush()
             log.info(
                 "fold %d: step %d of %d, loss %.4f; %.0f images/s, %s left",
                 *(self.fold, n_done, self.n_steps, loss, images_per_s, self.left),
@@ -82,6 +82,7 @@ class Watch(Silence):
             "epoch/loader_wait_share": cost.loader_wait_share,
         }
         self._scalars(values if auc is None else {**values, "epoch/validation_auc": auc})
+        self._flush()
         if auc is not None and auc < 0.5:
             log.warning(
                 "fold %d epoch %d: the validation AUC is %.3f, worse than chance. In a first epoch that is noise; if "
@@ -96,24 +97,45 @@ class Watch(Silence):
         return str(timedelta(seconds=round(pace_s * (self.n_steps - self.n_done))))
 
     def _scalars(self, values: dict[str, float]) -> None:
-        if self.writer:
-            for name, value in values.items():
-                self.writer.add_scalar(name, value, self.n_done)
+        if self.events:
+            self.events.add(values, self.n_done)
+
+    def _flush(self) -> None:
+        if self.events:
+            self.events.file.flush()
 
     def close(self) -> None:
         self.bar.close()
-        if self.writer:
-            self.writer.close()
+        if self.events:
+            self.events.file.close()
 
 
-def _event_writer(folder: Path, n_done: int) -> Any:
-    """Of event files in the folder; what an interrupted job told of later steps is taken back."""
-    from tensorboardX import SummaryWriter  # only here: the training itself does without
+class _Events:
+    """An event file in the folder; what an interrupted job told of later steps is taken back.
 
-    if n_done == 0:
-        for old in folder.glob("events.out.tfevents.*"):
-            old.unlink()
-    return SummaryWriter(str(folder), purge_step=n_done + 1, filename_suffix=f".{n_done}")
+    It is written at once: tensorboardX's own `SummaryWriter` hands events to a thread, and where that dies of a full
+    disk the training waits for it for ever.
+    """
+
+    def __init__(self, folder: Path, n_done: int) -> None:
+        # only here: the training itself does without
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+        folder.mkdir(parents=True, exist_ok=True)
+        if n_done == 0:
+            for old in folder.glob("events.out.tfevents.*"):
+                old.unlink()
+        self.file = EventsWriter(str(folder / "events"), f".{n_done}")
+        start = SessionLog(status=SessionLog.START)
+        self.file.write_event(Event(wall_time=time.time(), step=n_done + 1, session_log=start))
+
+    def add(self, values: dict[str, float], step: int) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.proto.summary_pb2 import Summary
+
+        told = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
+        self.file.write_event(Event(wall_time=time.time(), step=step, summary=Summary(value=told)))
 
 
 def warn_of_few(task: Task, settings: FitSettings) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from mammo_steps.core.tensors import fill
+from mammo_steps.core.tensors import fill, with_counters
 from mammo_steps.core.weight_files import read_weight_file, tensors_of
 from mammo_steps.core.wu_exam import WuModels
 from mammo_steps.core.wu_networks import FourViews, patch_classifier
@@ -45,7 +45,8 @@ def fill_published(network: Network, content: Any, path: Path) -> Network:
     """
     state = content["model"] if isinstance(content, dict) and "model" in content else content
     # the last of a column's copies counts, as where they were published
-    fill(network, {_own_key(key): value for key, value in tensors_of(state, path).items()}, path)
+    own = {_own_key(key): value for key, value in tensors_of(state, path).items()}
+    fill(network, with_counters(own, network), path)
     return network.eval()
 
 

@@ -1,4 +1,7 @@
-"""What happens to jobs in a queue, done to a study: each time the same AUCs come out, to the byte."""
+"""What happens to jobs in a queue, done to a study: each time the same comes out, to the byte.
+
+Most tests ask for the weights of the training that they disturb, and two for the AUCs that the whole study has of it.
+"""
 
 import contextlib
 import json
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster
-from conftest import AUC, CONFIGS, ended, snakemake
+from conftest import AUC, CONFIGS, MODELS, ended, snakemake
 
 pytestmark = pytest.mark.slurm
 
@@ -26,7 +29,7 @@ def jobs(*states: str) -> dict[str, str]:
     return dict(line.split("|", 1) for line in told.splitlines())
 
 
-def wait_for(found: Callable[[], object], what: str, seconds: float = 120) -> None:
+def wait_for(found: Callable[[], object], what: str, seconds: float = 400) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if there := found():
@@ -47,8 +50,9 @@ def training(folder: Path) -> str:
     )
 
 
-def check(folder: Path, undisturbed: Path) -> None:
-    assert (folder / AUC).read_bytes() == (undisturbed / AUC).read_bytes()
+def check(folder: Path, undisturbed: Path, *wanted: str) -> None:
+    for file in wanted or MODELS:
+        assert (folder / file).read_bytes() == (undisturbed / file).read_bytes()
     assert not jobs("RUNNING", "PENDING")
 
 
@@ -60,11 +64,14 @@ def test_a_cancelled_training_goes_on(cluster: Cluster, study: Path, undisturbed
     assert "Trying to restart" in told
     records = [json.loads(path.read_text()) for path in study.glob("results/demo/holistic/fold*/run.json")]
     assert sum(record["resumed"] for record in records) == 1
-    check(study, undisturbed)
+    [again] = [record["fold"] for record in records if record["resumed"]]
+    log = (study / f"results/demo/logs/train_holistic/fold{again}.log").read_text()
+    assert log.count("positive images") == 2 and log.count("goes on after step") == 1  # of both attempts
+    check(study, undisturbed, AUC)
 
 
 def test_a_training_that_hangs_until_its_time_is_up(cluster: Cluster, study: Path, undisturbed: Path) -> None:
-    run = snakemake(study, AUC, "--set-resources", "train_holistic:runtime=1")
+    run = snakemake(study, *MODELS, "--set-resources", "train_holistic:runtime=1")
     number = training(study)
     fold = "fold0" if "fold0" in jobs()[number] else "fold1"
     stopped = process_of(study, f"train_holistic/{fold}")
@@ -86,7 +93,7 @@ def process_of(study: Path, words: str) -> int:
 
 
 def test_a_node_that_dies(cluster: Cluster, study: Path, undisturbed: Path) -> None:
-    run = snakemake(study, AUC, "--slurm-no-requeue")
+    run = snakemake(study, *MODELS, "--slurm-no-requeue")
     number = training(study)
     told = subprocess.run(
         ["squeue", "-h", "-j", number, "-o", "%N"], capture_output=True, text=True, check=True
@@ -102,7 +109,7 @@ def test_a_node_that_dies(cluster: Cluster, study: Path, undisturbed: Path) -> N
 
 
 def test_a_controller_that_is_restarted(cluster: Cluster, study: Path, undisturbed: Path) -> None:
-    run = snakemake(study, AUC)
+    run = snakemake(study, *MODELS)
     training(study)
     cluster.kill_controller()
     time.sleep(10)
@@ -114,12 +121,12 @@ def test_a_controller_that_is_restarted(cluster: Cluster, study: Path, undisturb
 def test_ctrl_c_ends_the_jobs_and_the_next_run_goes_on(
     cluster: Cluster, study: Path, undisturbed: Path
 ) -> None:
-    run = snakemake(study, AUC)
+    run = snakemake(study, *MODELS)
     training(study)
     run.send_signal(signal.SIGINT)
     assert run.wait(60) != 0
     wait_for(lambda: not jobs("RUNNING", "PENDING"), "end of the jobs", 30)
-    ended(snakemake(study, AUC), study)
+    ended(snakemake(study, *MODELS), study)
     check(study, undisturbed)
 
 
@@ -136,6 +143,31 @@ def test_a_killed_snakemake_whose_jobs_live_on(cluster: Cluster, study: Path, un
     wait_for(lambda: set(jobs("RUNNING")) - orphans, "second job")
     ended(again, study)
     wait_for(lambda: not set(jobs("RUNNING")) & orphans, "end of the orphans")
+    check(study, undisturbed, AUC)
+
+
+def test_a_killed_runs_jobs_that_begin_when_a_later_run_has_done_their_work(
+    cluster: Cluster, study: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    """They wait in the queue until then, and were submitted with other settings."""
+    (tmp_path / "other.yaml").write_text("train_holistic: {fit: {learning_rate: 0.5}}")
+    run = snakemake(study, *MODELS, configs=(*CONFIGS, str(tmp_path / "other.yaml")))
+    wait_for(lambda: len(jobs("RUNNING")) == 2, "second training")
+    left = set(jobs("RUNNING"))
+    run.kill()
+    run.wait()
+    for number in left:
+        subprocess.run(["scontrol", "requeuehold", number], check=True)
+    ended(snakemake(study, "--unlock", profile=False), study)
+    ended(snakemake(study, *MODELS), study)
+    weights = {path: path.read_bytes() for path in study.glob("results/demo/holistic/*/model.safetensors")}
+    assert len(weights) == 2
+    for number in left:
+        subprocess.run(["scontrol", "release", number], check=True)
+    wait_for(lambda: not jobs("RUNNING", "PENDING"), "end of the jobs that were left over", 300)
+    said = "".join(path.read_text() for n in left for path in study.glob(f"logs/slurm/*/*/{n}.log"))
+    assert said.count("was made by a later run") >= 2
+    assert all(path.read_bytes() == content for path, content in weights.items())
     check(study, undisturbed)
 
 
@@ -157,22 +189,22 @@ def test_a_full_disk(cluster: Cluster, study: Path, undisturbed: Path, tmp_path:
         pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr}")
     try:
         shutil.copytree(kept, results, dirs_exist_ok=True)
-        run = snakemake(study, AUC, "--retries", "0")
-        assert run.wait(400) != 0
+        run = snakemake(study, *MODELS, "--retries", "0")
+        assert run.wait(1500) != 0
         logs = "".join(path.read_text(errors="replace") for path in study.glob("results/demo/logs/**/*.log"))
         assert "No space left on device" in logs + (study / "run.txt").read_text()
         subprocess.run(["mount", "-o", "remount,size=500m", str(results)], check=True)
-        ended(snakemake(study, AUC), study)
+        ended(snakemake(study, *MODELS), study)
         check(study, undisturbed)
     finally:
         subprocess.run(["umount", "-l", str(results)], check=True)
 
 
 def test_two_snakemakes_on_one_study(cluster: Cluster, study: Path, undisturbed: Path) -> None:
-    first = snakemake(study, AUC)
+    first = snakemake(study, *MODELS)
     training(study)
     second = subprocess.run(
-        ["python", "-m", "snakemake", "--profile", "slurm", AUC, "--configfile", *CONFIGS],
+        ["python", "-m", "snakemake", "--profile", "slurm", *MODELS, "--configfile", *CONFIGS],
         cwd=study,
         capture_output=True,
         text=True,

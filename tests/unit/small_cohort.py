@@ -107,6 +107,7 @@ class Cohort:
         arguments += ["--labels", str(folder / "labels.csv"), "--dataset", "own_archive", "--key", KEY]
         arguments += ["--windows", json.dumps(WINDOWS)]
         arguments += ["--settings", json.dumps(SETTINGS | more.get("settings", {}))]
+        arguments += ["--learned-by-bundle", *map(str, more.get("learned", []))]
         for flag in ("images", "labels-out", "excluded"):
             arguments += [f"--{flag}", str(folder / f"{flag}.parquet")]
         self.arguments = [*arguments, "--flow", str(folder / "flow.json")]

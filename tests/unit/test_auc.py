@@ -15,7 +15,10 @@ from mammo_steps.core.auc import (
     clustered,
     delong,
     difference,
+    draws_vary,
+    mid_ranks,
     placements,
+    resampled,
 )
 from mammo_steps.core.auc_interval import Estimate, interval
 
@@ -163,12 +166,39 @@ def test_curves_of_weighted_exams_are_those_of_repeated_exams():
     scores = np.array([3.0, 1.0, 1.0, 0.0, 2.0, np.nan])
     positive = np.array([True, True, False, False, False, True])
     times = np.array([[1, 2], [1, 0], [1, 1], [1, 0], [1, 3], [1, 1]], np.float32)
-    false_positive, true_positive = Binned(scores, positive).curves(times)
+    one = Binned(scores, positive, np.arange(6))
+    false_positive, true_positive = one.curves(times)
     # first draw: 3 | 2 | 1 tied | 0; second: the positive at 3 alone, above all four negatives
     assert false_positive[:, 0].tolist() == pytest.approx([0, 0, 0, 1 / 3, 2 / 3, 1])
     assert true_positive[:, 0].tolist() == pytest.approx([0, 0, 0.5, 0.5, 1, 1])
     assert true_positive[:, 1].tolist() == [0, 0, 1, 1, 1, 1]
-    assert Binned(scores, positive).aucs(times).tolist() == pytest.approx([4.5 / 6, 1.0])
+    assert one.aucs(times).tolist() == pytest.approx([4.5 / 6, 1.0])
+    # the exams 1 and 2 are one woman's: drawn once in the first draw, not at all in the second
+    woman, drawn = (
+        np.array([0, 1, 1, 2, 3, 4]),
+        np.array([[1, 2], [1, 0], [1, 0], [1, 3], [1, 1]], np.float32),
+    )
+    of_women = Binned(scores, positive, woman)
+    assert of_women.aucs(drawn).tolist() == pytest.approx([4.5 / 6, 1.0])
+
+
+def test_tied_scores_share_their_mean_rank():
+    assert mid_ranks(np.array([2.0, 1.0, 2.0, 5.0])).tolist() == [2.5, 1.0, 2.5, 4.0]
+    assert mid_ranks(np.array([])).tolist() == []
+
+
+def test_women_are_drawn_as_often_as_their_stratum_has_any_and_the_same_for_any_number_of_draws():
+    stratum = np.array([1, 0, 1, 0, 0, 2])
+    (times,) = resampled(stratum, (5, np.random.default_rng(3)))
+    assert times.shape == (6, 5) and times.dtype == np.float32
+    for value, n_women in ((0, 3), (1, 2), (2, 1)):
+        assert times[stratum == value].sum(axis=0).tolist() == [n_women] * 5
+    by_hand = np.random.default_rng(3)  # the first draw: stratum 0, then 1, then 2
+    drawn = [by_hand.integers(0, n, n) for n in (3, 2, 1)]
+    assert times[[1, 3, 4], 0].tolist() == np.bincount(drawn[0], minlength=3).tolist()
+    assert times[[0, 2], 0].tolist() == np.bincount(drawn[1], minlength=2).tolist()
+    (fewer,) = resampled(stratum, (2, np.random.default_rng(3)))
+    assert np.array_equal(fewer, times[:, :2])
 
 
 def test_a_missing_class_a_nan_and_a_wrong_shape_are_refused():
@@ -184,6 +214,15 @@ def test_a_difference_without_spread_has_no_p_value():
     test = difference(np.array([1.0, 1.0]), np.zeros((2, 2)))
     assert test.delta == 0.0
     assert np.isnan([test.z, test.p, test.low, test.high]).all()
+
+
+def test_draws_of_women_show_how_exams_vary_from_two_women_of_a_stratum_on():
+    woman, positive = np.array([0, 0, 1, 2, 3]), np.array([True, True, True, False, False])
+    assert draws_vary(woman, positive, np.array([0, 0, 1, 1]))
+    assert not draws_vary(woman[1:] * (woman[1:] > 1), positive[1:], np.array([0, 0, 1, 1]))  # one woman
+    assert not draws_vary(woman, positive, np.array([0, 1, 2, 2]))  # each positive alone in her stratum
+    assert not draws_vary(woman, positive, np.array([0, 0, 1, 2]))
+    assert not draws_vary(woman[:3], positive[:3], np.array([0, 0]))
 
 
 def test_one_hundred_fifty_thousand_exams_take_about_a_second():

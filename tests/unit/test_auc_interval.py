@@ -21,7 +21,7 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
 
 @pytest.fixture
 def coverage(monkeypatch):
-    """bench/coverage.py: the simulation whose table the README shows."""
+    """bench/coverage.py: the simulation whose table docs/benchmarks.md shows."""
     monkeypatch.syspath_prepend(str(BENCH))
     spec = importlib.util.spec_from_file_location("bench_coverage", BENCH / "coverage.py")
     module = importlib.util.module_from_spec(spec)

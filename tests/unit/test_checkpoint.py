@@ -2,11 +2,13 @@
 
 import json
 import logging
+import resource
 from pathlib import Path
 
 import pytest
 import torch
 
+from mammo_steps.core.artefacts import UNDER_SNAKEMAKE
 from mammo_steps.core.checkpoint import Checkpoints, LockLostError, stamps
 
 KEY = {"seed": 1, "compute": {"device": "cpu"}}
@@ -63,6 +65,20 @@ def test_a_flipped_byte_in_a_tensor_is_found(tmp_path: Path) -> None:
     assert taken.load() is None
 
 
+def test_a_disk_that_refuses_is_told_by_its_own_error_and_the_last_state_stays(tmp_path: Path) -> None:
+    checkpoints = Checkpoints.taken(tmp_path, {})
+    checkpoints.save({"step": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            checkpoints.save({"step": 2, "weights": torch.zeros(1_000_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert checkpoints.load() == {"step": 1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock.json", "state.pt"]
+
+
 def test_who_lost_the_lock_writes_nothing_any_more(tmp_path: Path) -> None:
     first = Checkpoints.taken(tmp_path, KEY)
     first.save(STATE)
@@ -75,6 +91,27 @@ def test_who_lost_the_lock_writes_nothing_any_more(tmp_path: Path) -> None:
             attempt()
     assert second.file.read_bytes() == before and not list(tmp_path.glob(".*"))
     second.save(STATE)
+
+
+def test_a_job_of_a_killed_run_that_begins_late_takes_nothing_from_a_later_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(UNDER_SNAKEMAKE, "2026-01-01T12:00:00Z")
+    held = Checkpoints.taken(tmp_path, KEY)
+    monkeypatch.setenv(UNDER_SNAKEMAKE, "2026-01-01T10:00:00Z")
+    with pytest.raises(LockLostError, match="is held for a later run"):
+        Checkpoints.taken(tmp_path, KEY)
+    held.save(STATE)
+    monkeypatch.setenv(UNDER_SNAKEMAKE, "2026-01-01T12:00:00Z")  # submitted again by the same run
+    Checkpoints.taken(tmp_path, KEY).save(STATE)
+
+
+def test_a_damaged_lock_is_nobodys(tmp_path: Path) -> None:
+    held = Checkpoints.taken(tmp_path, KEY)
+    held.lock.write_text("{")
+    with pytest.raises(LockLostError, match="nobody"):
+        held.check_lock()
+    Checkpoints.taken(tmp_path, KEY).save(STATE)
 
 
 def test_the_lock_names_host_and_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 import small_run
 
 from mammo_steps.by_hand.clean_up import main
+from mammo_steps.core import slurm_queue
 from mammo_steps.core.checkpoint import Checkpoints
 from mammo_steps.core.files import replacing
 from mammo_steps.core.leftovers import incomplete_outputs, lock_files, scratch_files
@@ -118,6 +119,20 @@ def test_without_yes_it_says_what_there_is_and_changes_nothing(
     assert not site.cancelled.exists() and f"--user={os.getuid()}" in site.asked.read_text()
 
 
+def test_odd_comments_of_other_jobs_and_damaged_locks_stop_nothing(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.name_run()
+    odd = b"15|RUNNING|1:00|None|mine|of\n\ntwo | lines \xff|/elsewhere\n"
+    site.queue.write_bytes(odd + job(11, site.folder).encode())
+    lock = site.folder / "results/small/.resume/train_holistic/fold3/lock.json"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    site.clean_up()
+    text = capsys.readouterr().out
+    assert "Jobs in SLURM without a run (1), to be cancelled:\n    11 RUNNING" in text and lock.exists()
+
+
 def test_yes_cancels_its_own_jobs_waits_unlocks_and_removes_scratch_files(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,7 +153,7 @@ def test_yes_cancels_its_own_jobs_waits_unlocks_and_removes_scratch_files(
     assert set((site.folder / "results").rglob("*")) == artefacts
     # and a second time there is nothing to do
     site.clean_up("--yes")
-    assert "cancelled" not in capsys.readouterr().out
+    assert "nothing to clean up: the next run can start" in capsys.readouterr().out
 
 
 def test_jobs_that_do_not_go_leave_the_folder_locked(site: Site) -> None:
@@ -155,6 +170,17 @@ def test_a_slurm_that_stops_to_answer_leaves_the_folder_locked(site: Site) -> No
     site.queue.write_text(job(11, site.folder))
     (site.queue.parent / "bin/scancel").write_text("#!/bin/sh\necho no controller >&2; exit 1\n")
     with pytest.raises(SystemExit, match=r"does not answer \(scancel: no controller\). Not unlocked"):
+        site.clean_up("--yes")
+    assert lock_files(site.folder)
+
+
+def test_a_slurm_that_lets_wait_is_not_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.name_run()
+    (site.queue.parent / "bin/squeue").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    monkeypatch.setattr(slurm_queue, "_PATIENCE_S", 0.2)
+    with pytest.raises(
+        SystemExit, match=r"SLURM does not answer: jobs there are not seen \(squeue: no answer"
+    ):
         site.clean_up("--yes")
     assert lock_files(site.folder)
 
@@ -205,6 +231,21 @@ def test_an_earlier_run_of_another_host_keeps_its_jobs(site: Site) -> None:
     with pytest.raises(SystemExit, match=r"2026-01-01T000000.0.snakemake.log was started on login2"):
         site.clean_up("--yes")
     assert not site.cancelled.exists()
+
+
+def test_an_earlier_run_of_another_host_keeps_its_lock_while_its_log_is_fresh(site: Site) -> None:
+    """It may be of another study, and still at work."""
+    last = next((site.folder / ".snakemake/log").glob("*"))
+    earlier = last.parent / "2026-01-01T000000.0.snakemake.log"
+    earlier.write_text(last.read_text().replace(platform.node(), "login2"))
+    with last.open("a") as log:
+        log.write("Complete log(s): x\n")
+    with pytest.raises(SystemExit, match=r"2026-01-01T000000.0.snakemake.log was started on login2"):
+        site.clean_up("--yes")
+    assert lock_files(site.folder)
+    os.utime(earlier, (0, 0))
+    site.clean_up("--yes")
+    assert not lock_files(site.folder)
 
 
 def test_a_step_that_still_works_in_the_folder_keeps_it_locked(

@@ -38,3 +38,9 @@ def test_hidden_gpus_are_no_fault(monkeypatch: pytest.MonkeyPatch, given: str, o
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     replace(CPU, device="auto").prepare()
+
+
+def test_fp32_is_fp32_on_a_gpu_too(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # PyTorch's own default
+    CPU.prepare()
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32

@@ -76,3 +76,9 @@ def test_an_absurd_magnification_spoils_no_spacing() -> None:
     for factor in ("1e-300", "-1", "x", "0"):
         fields = {"EstimatedRadiographicMagnificationFactor": factor, "ImagerPixelSpacing": "0.1\\0.1"}
         assert spacing_mm(fields) == pytest.approx(0.1)
+
+
+def test_a_spacing_in_a_wrong_unit_is_none() -> None:
+    for text in ("1e-30", "0.0014", "9.9", "70"):
+        assert spacing_mm({"ImagerPixelSpacing": f"{text}\\{text}"}) is None
+    assert spacing_mm({"ImagerPixelSpacing": "70\\70", "PixelSpacing": "0.07\\0.07"}) == pytest.approx(0.07)

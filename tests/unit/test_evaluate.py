@@ -10,7 +10,7 @@ from mammo_steps.core.exam_aucs import Rules, comparisons
 from mammo_steps.core.exam_models import table_models
 from mammo_steps.core.exam_scores import read_exams
 from mammo_steps.core.manifest import files_below
-from mammo_steps.core.number_text import json_text
+from mammo_steps.core.number_text import exact, json_text
 from mammo_steps.core.tables import write_rows
 from mammo_steps.core.terms import Endpoint
 from mammo_steps.evaluate import AUC_COLUMNS
@@ -135,15 +135,27 @@ def test_a_fold_with_one_class_makes_the_fold_mean_not_estimable_and_names_the_f
     assert not isinstance(found["screen_detected", "all"].estimate("holistic", "pooled"), str)
 
 
-def test_exams_that_no_one_read_make_the_readers_not_estimable(tmp_path):
+def test_readers_of_exams_that_no_one_read_are_said_not_to_have_read(tmp_path):
     exams = [{**exam, "reader_1": None, "reader_2": None, "two_readers": None} for exam in exam_rows()]
     write_study(tmp_path, exams)
     run(tmp_path, tmp_path / "report")
     rows = {r["model"]: r for r in read_csv(tmp_path / "report" / "auc.csv")[:9]}
     for reader in ("reader_1", "reader_2", "one_reader", "two_readers"):
         assert (rows[reader]["auc"], rows[reader]["n_positive"]) == ("", "0")
+        assert rows[reader]["ci_method"] == "not_run"
+    table = (tmp_path / "report" / "table1.md").read_text()
+    assert "| One reader | not read | 0.930 |" in table and "not estimable" not in table
+    assert "- Two readers: not read: there is no exam of the cohort that two readers read\n" in table
     tests = json.loads((tmp_path / "report" / "evaluation.json").read_text())["tests"]
     assert {test["second"] for test in tests} == {"holistic"}
+
+
+def test_a_reader_who_read_some_exams_is_not_said_not_to_have_read(tmp_path):
+    exams = [{**exam, "reader_2": None, "two_readers": None} for exam in exam_rows()]
+    write_rows(tmp_path / "exams.parquet", "exam_scores", exams)
+    models = {model.key: model.not_run for model in read_exams(tmp_path / "exams.parquet", MODELS).models}
+    assert models["reader_1"] == models["one_reader"] == models["ensemble"] == ""
+    assert models["reader_2"].startswith("not read: ") and models["two_readers"].startswith("not read: ")
 
 
 def test_table1_stands_beside_the_paper_and_says_that_data_are_synthetic(study, tmp_path):
@@ -154,7 +166,10 @@ def test_table1_stands_beside_the_paper_and_says_that_data_are_synthetic(study, 
     assert "| Adapted pretrained | no weights | 0.861 |" in table
     assert "- Adapted pretrained: no weights: the published files are not in the config" in table
     run(study, tmp_path, {**SETTINGS, "synthetic": False})
-    assert "Synthetic" not in (tmp_path / "table1.md").read_text()
+    table = (tmp_path / "table1.md").read_text()
+    assert "Synthetic" not in table and "Partial" not in table
+    run(study, tmp_path, {**SETTINGS, "partial": {"folds": [1], "of": 2}})
+    assert "**Partial.** Fold 1 of 2 alone." in (tmp_path / "table1.md").read_text()
 
 
 def test_published_and_outside_models_stand_beside_ours(study, tmp_path):
@@ -268,6 +283,36 @@ def test_an_exam_twice_and_a_score_that_is_no_number_are_refused(tmp_path):
         read_exams(tmp_path / "inf.parquet", MODELS)
 
 
+@pytest.mark.parametrize("score", [float("inf"), -float("inf")])
+def test_an_outside_score_that_is_no_finite_number_is_refused(tmp_path, score):
+    write_rows(tmp_path / "exams.parquet", "exam_scores", exam_rows(n=16))
+    scored = [{"model": "rival", "exam_id": f"e00{n}", "score": score if n else 1.0} for n in range(3)]
+    write_rows(tmp_path / "outside.parquet", "outside_scores", scored)
+    rival = {"name": "rival", "title": "Rival", "trained_on": "x", "overlap": "none"}
+    with pytest.raises(ValueError, match="outside.parquet: 2 of 3 scores of `rival` are not finite"):
+        read_exams(tmp_path / "exams.parquet", table_models([rival], False), tmp_path / "outside.parquet")
+
+
 def test_json_text_has_six_digits_no_nan_and_lists_of_numbers_on_one_line():
     text = json_text({"a": [1 / 3, float("nan")], "b": [{"c": 1e-9 / 3}]})
     assert text == '{\n  "a": [0.333333, null],\n  "b": [\n    {\n      "c": 3.33333e-10\n    }\n  ]\n}\n'
+
+
+def test_json_text_gives_exact_numbers_with_all_their_digits():
+    text = json_text({"a": exact([1 / 3, float("inf")]), "b": exact({"c": 1 / 3, "d": 2}), "e": 1 / 3})
+    assert json.loads(text) == {"a": [1 / 3, None], "b": {"c": 1 / 3, "d": 2}, "e": 0.333333}
+    assert '"a": [0.3333333333333333, null]' in text
+
+
+def test_no_title_or_note_of_a_model_breaks_the_table(study, tmp_path):
+    rival = {"name": "rival", "title": "A | B\nC", "trained_on": "x\n| y | 0.999 |", "overlap": "some"}
+    write_rows(
+        tmp_path / "o.parquet", "outside_scores", [{"model": "rival", "exam_id": "e000", "score": 1.0}]
+    )
+    run(study, tmp_path, {**SETTINGS, "outside": [rival]}, outside=tmp_path / "o.parquet")
+    lines = (tmp_path / "table1.md").read_text().splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    widths = {line.replace("\\|", "").count("|") for line in table}
+    assert widths == {8, 7}  # the two tables
+    assert any(line.startswith("| A \\| B C* |") for line in table)
+    assert any(line.startswith("- A \\| B C: trained on: x \\| y \\| 0.999 \\|") for line in lines)

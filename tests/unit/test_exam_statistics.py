@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scored_study import SETTINGS, exam_rows, run, write_study
 
-from mammo_steps.core.calibration import Calibrator
+from mammo_steps.core.calibration import Calibrator, calibrator
 from mammo_steps.core.exam_facts import read_exam_facts, view_scores
 from mammo_steps.core.localisation import Lesion
 from mammo_steps.core.tables import read_table, write_rows
@@ -66,6 +66,29 @@ def test_triage_has_a_table_for_each_model(evaluated):
     assert table["share_below"][0] == 0 and table["share_below"][-1] == 1
     assert table["screen_detected_below"][-1] == 30
     assert max(map(len, table.values())) <= 101
+
+
+def test_a_limit_of_the_triage_parts_the_exams_as_the_counts_beside_it_say(evaluated):
+    exams, found = evaluated
+    known = [exam for exam in exams if exam["outcome"] != "unknown"]
+    scores = np.array([exam["holistic"] for exam in known])
+    table = found["triage"][0]["table"]
+    assert [None if limit is None else int((scores < limit).sum()) for limit in table["limit"][:-1]] == table[
+        "n_below"
+    ][:-1]
+    assert table["limit"][-1] is None
+
+
+def test_a_calibrator_is_stored_as_it_was_fitted(evaluated):
+    exams, found = evaluated
+    row = found["calibration"][0]
+    known = [exam for exam in exams if exam["outcome"] != "unknown"]
+    scores = np.array([exam["holistic"] for exam in known])
+    positive = np.array([exam["outcome"] == "screen_detected" for exam in known])
+    assert Calibrator(**row["calibrator_of_all_folds"]) == calibrator(scores, positive)
+    fold = np.array([exam["fold"] for exam in known])
+    stored = {one.pop("fold"): one for one in map(dict, row["calibrators"])}
+    assert Calibrator(**stored[0]) == calibrator(scores[fold != 0], positive[fold != 0])
 
 
 def test_subgroups_are_by_timing_view_and_machine_with_their_numbers(evaluated):

@@ -114,6 +114,19 @@ def test_a_package_that_is_not_pinned_is_refused(package: Path) -> None:
         fingerprint.environment("step")
 
 
+def test_the_pages_that_a_module_names_are_part_of_it_and_those_that_they_include(package: Path) -> None:
+    (package / "pages").mkdir()
+    (package / "pages/a.html.j2").write_text('{% include "b.html.j2" %}')
+    (package / "pages/b.html.j2").write_text("one")
+    (package / "pages/c.html.j2").write_text("one")
+    (package / "step.py").write_text('TEMPLATE = "a.html.j2"\n')
+    before = told()
+    (package / "pages/c.html.j2").write_text("two")
+    assert told() == before
+    (package / "pages/b.html.j2").write_text("two")
+    assert told() != before
+
+
 def test_an_edit_of_a_folders_init_changes_what_lies_in_it(package: Path) -> None:
     before = told()
     (package / "core/__init__.py").write_text("x = 1\n")
@@ -131,9 +144,9 @@ def test_every_library_that_a_step_computes_with_is_pinned(step: str) -> None:
 @pytest.mark.parametrize(
     ("package_name", "steps"),
     [
-        ("imagecodecs", {"make_shards", "doctor", "make_demo_cohort", "read_headers"}),
-        ("jinja2", {"report", "doctor"}),
-        ("matplotlib", {"report", "doctor", "draw_figures"}),
+        ("imagecodecs", {"make_shards", "doctor", "make_demo_cohort", "read_headers", "write_dicom_results"}),
+        ("jinja2", {"report", "doctor", "draw_gallery", "write_cards", "predict"}),
+        ("vl-convert-python", {"report", "draw_figures"}),
     ],
 )
 def test_a_library_reaches_few_steps(package_name: str, steps: set[str]) -> None:

@@ -28,9 +28,22 @@ def test_an_epoch_whose_outputs_overflowed_is_not_kept() -> None:
     assert best_epoch([epoch(0, None, nan), epoch(1, None, 0.5)]) == 1
 
 
+@pytest.mark.parametrize("margin", [float("inf"), -float("inf"), float("nan")])
+@pytest.mark.parametrize("place", [0, 4])
+def test_a_margin_that_is_not_finite_makes_its_epoch_infinitely_bad_whatever_its_target(
+    margin: float, place: int
+) -> None:
+    targets, margins = np.array([1, 1, 0, 0, 0]), np.array([3.0, 2.0, -9.0, -9.0, -9.0])
+    sound = loss_and_auc(targets, np.array([1.0, 2.0, -1.0, -2.0, 0.1]), 2.0)
+    margins[place] = margin
+    loss, auc = loss_and_auc(targets, margins, 2.0)
+    assert (loss, auc) == (float("inf"), None)
+    assert best_epoch([epoch(0, auc, loss), epoch(1, sound[1], sound[0])]) == 1
+
+
 def test_without_an_auc_the_loss_decides() -> None:
     assert best_epoch([epoch(0, None, 0.5), epoch(1, None, 0.4)]) == 1
-    assert history_csv([epoch(0, None, 0.5)]).splitlines()[1] == "0,1,1,0.1,0.5,0.5,,1"
+    assert history_csv([epoch(0, None, 0.5)]).splitlines()[1] == "1,1,1,0.1,0.5,0.5,,1"
 
 
 def test_a_margin_that_is_not_finite_is_the_worst_there_is() -> None:

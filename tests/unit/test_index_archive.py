@@ -138,7 +138,11 @@ def test_shard_lists_are_sorted_and_hold_what_make_shards_needs(tmp_path: Path) 
         "path": "2.dcm",
         "laterality": "L",
         "view": "CC",
+        "sop_instance_uid": "",  # an id of the data set's own
     }
+    index(tmp_path, [[header("x.dcm", image="1.2.840.99")]])
+    [row] = read_list(tmp_path / "shards/first-000.csv")
+    assert row["sop_instance_uid"] == "1.2.840.99" and row["image_id"] == PSEUDONYMS.image("1.2.840.99")
 
 
 def test_of_a_repeated_instance_the_smallest_file_id_is_taken(tmp_path: Path) -> None:

@@ -33,6 +33,22 @@ def test_targets_follow_the_outcome(tmp_path: Path) -> None:
     assert any("1 screen-detected exam(s) of unknown side" in note for note in cohort.flow["notes"])
 
 
+def test_women_whom_the_bundle_has_learned_from_leave_with_all_their_exams(tmp_path: Path) -> None:
+    index = [*files_of("a", woman="w1"), *files_of("b", woman="w1"), *files_of("c", woman="w2")]
+    labels = [
+        label_of("a", "screen_detected", "L", "w1"),
+        label_of("b", woman="w1"),
+        label_of("c", woman="w2"),
+    ]
+    rows = [{"patient_id": NAMES.patient(woman), "fold": 0, "role": "train"} for woman in ("w1", "w3")]
+    write_rows(tmp_path / "roles.parquet", "roles", rows)
+    cohort = Cohort(tmp_path, [index], labels, learned=[tmp_path / "roles.parquet"])
+    assert {row["exam_id"] for row in cohort.images} == {NAMES.exam("c")}
+    assert cohort.reasons("exam") == {"learned_by_bundle": sorted(map(NAMES.exam, "ab"))}
+    steps = {step["step"]: step.get("exams") for step in cohort.flow["steps"]}
+    assert steps["of women that the networks had not learned from before"] == 1
+
+
 def test_interval_cancers_can_be_left_out_of_training_and_priors_taken_as_negative(tmp_path: Path) -> None:
     settings = {"interval_in_training": "leave_out", "prior_in_training": "negative"}
     labels = [label_of("i", "interval", "R"), label_of("p", "prior", "R")]

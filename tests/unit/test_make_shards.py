@@ -14,8 +14,7 @@ import pytest
 from made_files import EXPLICIT, edit, half_disc, make_dicom
 from made_shard import SETTINGS, Shard
 
-from mammo_steps import make_shards
-from mammo_steps.core import decoding, preparing
+from mammo_steps.core import decoding, preparing, shard_writing
 from mammo_steps.core.dicom_writing import TRANSFER_SYNTAXES, Machine
 from mammo_steps.core.preparing import ShardSettings, read_list, resized
 from mammo_steps.core.tables import read_table
@@ -82,6 +81,21 @@ def test_bad_files_get_a_reason_and_the_others_go_on(shard: Shard) -> None:
     np.testing.assert_array_equal(shard.matrix(rows["i99"]), half_disc())
 
 
+def test_a_file_in_whose_place_another_image_lies_is_left_out(shard: Shard) -> None:
+    path = shard.add("i1")
+    same, other = (
+        preparing.prepare(
+            preparing.Listed("i1", path.name, "L", uid),
+            path.parent,
+            decoding.read_pixels,
+            ShardSettings(**SETTINGS),
+        )
+        for uid in (str(pydicom.dcmread(path).SOPInstanceUID), "1.2.3.4")
+    )
+    assert same.row.get("reason") is None and same.cuts
+    assert other.row["reason"] == "file_changed" and not other.cuts and not other.holistic
+
+
 def test_damaged_headers_of_pixels_never_stop_the_step(shard: Shard) -> None:
     path = shard.add("i1", machine=Machine("siemens", "lut", "SCT", "MONOCHROME1", EXPLICIT))
     whole = path.read_bytes()
@@ -144,14 +158,14 @@ def test_the_number_of_workers_does_not_change_a_byte(shard: Shard) -> None:
 def test_an_interrupted_run_leaves_no_table(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
     shard.add("i1")
     shard.add("i2")
-    write = make_shards.ShardWriter.write
+    write = shard_writing.ShardWriter.write
 
-    def killed(self: make_shards.ShardWriter, image: preparing.Prepared) -> dict[str, Any]:
+    def killed(self: shard_writing.ShardWriter, image: preparing.Prepared) -> dict[str, Any]:
         if image.row["image_id"] == "i2":
             raise KeyboardInterrupt
         return write(self, image)
 
-    monkeypatch.setattr(make_shards.ShardWriter, "write", killed)
+    monkeypatch.setattr(shard_writing.ShardWriter, "write", killed)
     with pytest.raises(KeyboardInterrupt):
         shard.make()
     assert sorted(path.name for path in shard.folder.iterdir()) == ["archive", "list.csv"]

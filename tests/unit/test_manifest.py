@@ -1,17 +1,13 @@
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from mammo_steps import split_folds
-from mammo_steps.core import artefacts
 from mammo_steps.core.artefacts import (
-    LaterWriterError,
     artefact,
     artefact_folder,
     begin,
@@ -115,6 +111,16 @@ def test_a_folder_has_one_manifest_beside_it(here: Path) -> None:
     assert stated_sha256(Path("lists/b.csv")) == sha256("x\n")
 
 
+def test_a_folder_speaks_for_files_at_any_depth(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with artefact_folder(Path("bundle")):
+        write_text(Path("bundle/networks/fold0/a.txt"), "x\n")
+    assert stated_sha256(Path("bundle/networks/fold0/a.txt")) == sha256("x\n")
+    monkeypatch.chdir("bundle/networks")
+    assert stated_sha256(Path("fold0/a.txt")) == sha256("x\n")
+    assert stated_sha256(Path("../networks/fold0/a.txt")) == sha256("x\n")
+    assert stated_sha256(Path("fold0/b.txt")) is None
+
+
 def test_the_bytes_of_an_input_are_read_again_where_its_time_of_change_does_not_fit(here: Path) -> None:
     path = Path("a.txt")
     write_artefact(path, "right")
@@ -144,75 +150,6 @@ def test_an_edited_file_in_a_folder_is_read_again(here: Path) -> None:
     assert content_of(Path("lists/a.csv"))["sha256"] == sha256("b\n")
 
 
-def test_a_process_that_began_earlier_does_not_write_over_a_later_ones_result(
-    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    earlier = artefacts._this_process
-    begin("split_folds", {})
-    write_artefact(Path("a.txt"), "later")
-    before = manifest_path(Path("a.txt")).read_bytes()
-    monkeypatch.setattr(artefacts, "_this_process", earlier)
-    monkeypatch.delenv(artefacts.UNDER_SNAKEMAKE, raising=False)
-    with pytest.raises(LaterWriterError) as ended:
-        write_artefact(Path("a.txt"), "earlier")
-    assert ended.value.code == 1 and "a.txt was written by a process that began later" in caplog.text
-    assert Path("a.txt").read_text() == "later" and manifest_path(Path("a.txt")).read_bytes() == before
-    assert sorted(path.name for path in here.iterdir()) == [".a.txt.manifest.json", "a.txt"]
-    with pytest.raises(LaterWriterError), artefact_folder(Path("a.txt")):
-        raise AssertionError("not begun")
-    # Snakemake would remove the result of a job that failed
-    monkeypatch.setenv(artefacts.UNDER_SNAKEMAKE, "1")
-    with pytest.raises(LaterWriterError) as ended:
-        write_artefact(Path("a.txt"), "earlier")
-    assert ended.value.code == 0
-
-
-def test_a_later_process_writes_over_an_earlier_ones_result(here: Path) -> None:
-    write_artefact(Path("a.txt"), "earlier")
-    begin("split_folds", {})
-    write_artefact(Path("a.txt"), "later")
-    assert Path("a.txt").read_text() == "later"
-
-
-def test_a_result_that_was_deleted_is_no_reason_to_stop(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    earlier = artefacts._this_process
-    begin("split_folds", {})
-    write_artefact(Path("a.txt"), "later")
-    Path("a.txt").unlink()
-    monkeypatch.setattr(artefacts, "_this_process", earlier)
-    write_artefact(Path("a.txt"), "earlier")
-    assert Path("a.txt").read_text() == "earlier"
-
-
-ORPHAN = """
-import sys, time
-from pathlib import Path
-from mammo_steps.core.artefacts import artefact, begin
-begin("split_folds", {})
-print("begun", flush=True)
-with artefact(Path("a.txt")) as scratch:
-    scratch.write_text(sys.argv[1])
-    sys.stdin.readline()
-"""
-
-
-def test_of_two_processes_the_one_that_began_later_wins_whoever_ends_first(tmp_path: Path) -> None:
-    def started(text: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, "-c", ORPHAN, text],
-            cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": str(REPO)},
-        )  # fmt: skip
-        assert process.stdout is not None and process.stdout.readline() == "begun\n"
-        return process
-
-    orphan, later = started("orphan"), started("later")
-    assert later.communicate("\n")[1] == "" and later.returncode == 0
-    assert "began later" in orphan.communicate("\n")[1] and orphan.returncode == 1
-    assert (tmp_path / "a.txt").read_text() == "later"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.txt.manifest.json", "a.txt"]
-
-
 def test_rows_come_from_the_footer_and_from_lines(tmp_path: Path) -> None:
     write_rows(tmp_path / "r.parquet", "roles", [ROLE, ROLE])
     (tmp_path / "a.csv").write_text("a\n1\n")
@@ -237,6 +174,18 @@ def test_a_manifest_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a.txt.manifest.json cannot be read as a manifest"):
         read_manifest(path)
     manifest_path(path).write_text(json.dumps({"step": "x"}))
+    with pytest.raises(ValueError, match="is no manifest, or damaged: it does not say `bytes`"):
+        read_manifest(path)
+    manifest_path(path).write_text("[]")
+    with pytest.raises(ValueError, match="it is not a JSON object. Run the rule that wrote .*a.txt again"):
+        read_manifest(path)
+    manifest_path(path).unlink()
+    manifest_path(path).mkdir()
+    with pytest.raises(ValueError, match="cannot be read as a manifest .Is a directory"):
+        read_manifest(path)
+    manifest_path(path).rmdir()
+    edited = {"bytes": 1, "sha256": "", "step": "x", "began_utc": "", "inputs": []}
+    manifest_path(path).write_text(json.dumps(edited))
     with pytest.raises(ValueError, match="is no manifest"):
         read_manifest(path)
 

@@ -45,16 +45,16 @@ def test_tied_exams_are_recalled_by_a_fraction():
 
 
 def test_points_along_a_curve_are_those_of_the_exams():
-    curve = np.array([0, 0, 0.25, 0.25, 1.0]), np.array([0, 1 / 3, 1 / 3, 2 / 3, 1.0])
-    assert sensitivity_at(*curve, 0.25) == pytest.approx(2 / 3)
-    assert sensitivity_at(*curve, 0.1) == pytest.approx(1 / 3)
-    assert (sensitivity_at(*curve, 0.0), sensitivity_at(*curve, 1.0)) == (pytest.approx(1 / 3), 1.0)
-    assert specificity_at(*curve, 1 / 3) == 1.0
-    assert specificity_at(*curve, 0.5) == pytest.approx(0.75)
-    assert (specificity_at(*curve, 0.0), specificity_at(*curve, 1.0)) == (1.0, 0.0)
+    false_positive, true_positive = np.array([0, 0, 0.25, 0.25, 1.0]), np.array([0, 1 / 3, 1 / 3, 2 / 3, 1.0])
 
+    def along(find, *at):
+        """The same curve for every `at`."""
+        curves = [np.repeat(rate[:, None], len(at), axis=1) for rate in (false_positive, true_positive)]
+        return find(*curves, np.array(at)).tolist()
 
-WOMAN = np.arange(600) // 2
+    assert along(sensitivity_at, 0.25, 0.1, 0.0, 1.0) == pytest.approx([2 / 3, 1 / 3, 1 / 3, 1.0])
+    assert along(specificity_at, 1 / 3, 0.5, 0.0, 1.0) == pytest.approx([1.0, 0.75, 1.0, 0.0])
+    assert np.isnan([*along(sensitivity_at, np.nan), *along(specificity_at, np.nan)]).all()
 
 
 def study(n=600, half_read=False):
@@ -68,26 +68,34 @@ def study(n=600, half_read=False):
     woman = np.arange(n) // 2
     stratum = np.zeros(n // 2, int)
     stratum[woman[positive]] = 1
-    blocks = resampled(woman, stratum, (100, np.random.default_rng(1)))
+    blocks = resampled(stratum, (100, np.random.default_rng(1)))
     return positive, model, reader, blocks
+
+
+def everyone(positive):
+    """Positive, used, and whose exam it is, of `study`."""
+    return positive, np.ones(positive.size, bool), np.arange(positive.size) // 2
+
+
+def vary(used):
+    return True
 
 
 def test_a_model_that_is_the_reader_stands_at_the_readers_point_in_every_draw():
     positive, _, reader, blocks = study()
-    pairs = pairs_of(
-        {"m": reader}, {"r": (reader >= 2) * 1.0}, positive, np.ones(positive.size, bool), np.arange(600) // 2
-    )
-    (row,) = operating_points(pairs, blocks, None)
+    pairs = pairs_of({"m": reader}, {"r": (reader >= 2) * 1.0}, everyone(positive))
+    (row,) = operating_points(pairs, blocks, None, vary)
     for name in ("sensitivity_at_its_specificity", "specificity_at_its_sensitivity"):
-        assert [row[name][key] for key in ("difference", "low", "high")] == pytest.approx([0, 0, 0])
+        assert row[name]["difference"] == pytest.approx(0)
+        assert np.isnan([row[name]["low"], row[name]["high"]]).all()  # no spread, so no interval
         assert row[name]["mcnemar_p"] is None
 
 
 def test_rows_hold_the_matched_points_with_intervals_and_rates_at_the_prevalence():
     positive, model, reader, blocks = study()
     recalls = reader_recalls(reader, np.full(reader.size, np.nan), 2)
-    pairs = pairs_of({"m": model}, recalls, positive, np.ones(600, bool), WOMAN)
-    (row,) = operating_points(pairs, blocks, 0.01)  # the second reader read nothing: no row of hers
+    pairs = pairs_of({"m": model}, recalls, everyone(positive))
+    (row,) = operating_points(pairs, blocks, 0.01, vary)  # the second reader read nothing: no row of hers
     assert (row["reader"], row["n_positive"], row["n_negative"]) == ("reader_1", 60, 540)
     at = row["sensitivity_at_its_specificity"]
     recalled = reader >= 2
@@ -102,18 +110,20 @@ def test_a_reader_who_read_half_is_compared_on_her_half():
     positive, model, reader, blocks = study(half_read=True)
     model[1] = np.nan
     recalls = {"r": np.where(np.isfinite(reader), reader >= 2, np.nan)}
-    pairs = pairs_of({"m": model}, recalls, positive, np.ones(600, bool), WOMAN)
-    (row,) = operating_points(pairs, blocks, None)
+    pairs = pairs_of({"m": model}, recalls, everyone(positive))
+    (row,) = operating_points(pairs, blocks, None, vary)
     assert (row["n_positive"], row["n_negative"]) == (2, 299)
     assert np.isfinite([row["specificity_at_its_sensitivity"][key] for key in ("low", "high")]).all()
-    assert operating_points([], blocks, None) == []
+    assert operating_points([], blocks, None, vary) == []
 
 
-def test_the_positives_of_one_woman_say_nothing_of_the_spread():
+def test_draws_that_do_not_show_how_the_exams_vary_give_no_limits():
     positive, model, reader, blocks = study()
-    within = ~positive | (np.arange(600) < 10)  # one positive exam is left
-    pairs = pairs_of({"m": model}, {"r": (reader >= 2) * 1.0}, positive, within, WOMAN)
-    (row,) = operating_points(pairs, blocks, None)
-    assert row["n_positive"] == 1
-    for name in ("sensitivity_at_its_specificity", "specificity_at_its_sensitivity"):
-        assert np.isnan([row[name][key] for key in ("low", "high")]).all()
+    recalls = {"some": (reader >= 2) * 1.0, "all": np.ones(reader.size)}
+    pairs = pairs_of({"m": model}, recalls, everyone(positive))
+    asked = []
+    rows = operating_points(pairs, blocks, None, lambda used: asked.append(int(used.sum())))  # None: no
+    for row in rows:
+        for name in ("sensitivity_at_its_specificity", "specificity_at_its_sensitivity"):
+            assert np.isnan([row[name]["low"], row[name]["high"]]).all()
+    assert asked == [600, 600]

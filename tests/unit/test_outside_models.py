@@ -59,6 +59,11 @@ def test_ids_of_the_archive_and_pseudonyms_are_both_known(
     )
 
 
+def image_lines(exam: str, *scores: float) -> str:
+    """Lines of the exam's first images: L-CC, L-MLO, R-CC, R-MLO."""
+    return "".join(f"{exam}.{number},{score}\n" for number, score in enumerate(scores))
+
+
 def test_image_scores_become_exam_scores_as_our_own_do(site: Site) -> None:
     lines = [
         f"E1.{number},{score}" for number, score in enumerate((1, 2, 4, 0.5))
@@ -69,24 +74,36 @@ def test_image_scores_become_exam_scores_as_our_own_do(site: Site) -> None:
     assert site.take() == {("rival", NAMES.exam("E1")): 4.5, ("other", NAMES.exam("E3")): 7.0}
 
 
-def test_exams_with_scores_of_some_images_are_counted(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = [f"E1.{number},1" for number in range(4)] + ["E2.0,9"]
-    site.add("\n".join(["image_id,score", *lines]) + "\n", rows="images")
-    assert len(site.take()) == 1
-    assert "of 1 exams some images have a score and some have none" in capsys.readouterr().err
+def test_exams_with_scores_of_some_images_are_left_out_and_counted(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = image_lines("E1", 1, 2, 4, 0.5) + image_lines("E2", 9, 9) + image_lines("E3", 1, 2, 3)
+    site.add(f"image_id,score\n{lines}", rows="images")
+    assert site.take() == {("rival", NAMES.exam("E1")): 4.5}
+    assert "1 of 3 exams have a score" in (told := capsys.readouterr().err)
+    assert "; 2 exams have scores of some of their images only" in told
 
 
-def test_image_scores_that_make_no_exam_score_are_refused(site: Site) -> None:
-    site.add("image_id,score\nE1.0,1\nE1.1,2\n", rows="images")  # one breast
-    with pytest.raises(ValueError, match="of no exam all of them"):
+def test_scores_of_one_breast_alone_are_refused(site: Site) -> None:
+    lines = image_lines("E1", 1, 2) + image_lines("E2", 1, 2)
+    site.add(f"image_id,score\n{lines}", rows="images")
+    with pytest.raises(
+        ValueError, match="rival.csv: no exam has a score of each of its images; 2 exams have scores of some"
+    ):
         site.take()
+    assert not (site.folder / "scores.parquet").exists()
 
 
-def test_image_scores_that_add_up_to_infinity_are_refused(site: Site) -> None:
-    lines = [f"E1.{number},1e308" for number in range(4)]
-    site.add("\n".join(["image_id,score", *lines]) + "\n", rows="images")
-    with pytest.raises(ValueError, match="the scores of 1 exams add up to no finite number"):
+def test_image_scores_that_add_up_to_infinity_are_refused_and_no_id_is_shown(site: Site) -> None:
+    lines = image_lines("E1", *[1e308] * 4) + image_lines("E2", 1, 2, 3, 4) + image_lines("E3", *[-1e308] * 4)
+    site.add(f"image_id,score\n{lines}", rows="images")
+    with pytest.raises(
+        ValueError, match="rival.csv: the image scores of 2 exams add up to no finite number"
+    ) as told:
         site.take()
+    assert not any(exam in str(told.value).replace(str(site.folder), "") for exam in EXAMS)
+    assert NAMES.exam("E1") not in str(told.value)
+    assert not (site.folder / "scores.parquet").exists()
 
 
 WRONG = {

@@ -52,7 +52,7 @@ def test_a_config_file_goes_over_the_sites_own(capsys):
     text = printed(capsys, "--configfile", str(REPO / "config/demo.yaml"), "--cores", "2", "--gpus", "0")
     assert text.startswith("Study `demo`: 150 exams, 600 images, 2 shards, 3 folds")
     assert row_of(text, "train_holistic")[-1] == "cpu"
-    assert "No speed on a GPU" not in text
+    assert "this kind of GPU" not in text
 
 
 def test_flags_try_out_other_sizes(capsys):
@@ -105,6 +105,7 @@ def test_wrong_input_ends_with_a_message(tmp_path, capsys):
     assert "0 is too small, wanted 1 or more" in message("--exams", "0")
     assert "1 is too small, wanted 2 or more" in message("--exams", "9", "--folds", "1")
     assert "wanted a whole number, got many" in message("--exams", "many")
+    assert "folds is 50, more than the 10 exams" in message("--exams", "10", "--folds", "50")
     assert "10 images are fewer than 20 exams" in message("--exams", "20", "--images", "10")
 
 

@@ -12,6 +12,7 @@ from bright import CPU, SETTINGS, bright_task, run
 from torch import Tensor, nn
 
 from mammo_steps.core.checkpoint import Checkpoints, LockLostError
+from mammo_steps.core.fit_settings import FitSettings
 from mammo_steps.core.image_store import ImageStore, Pixels
 from mammo_steps.core.interruption import Interrupted, Interruption, interruptions
 from mammo_steps.core.network import NetworkSettings, start_network
@@ -50,7 +51,9 @@ class Interrupting(ImageStore):
         return super().canvas(image_id)
 
 
-def trained(task: Task, folder: Path | None, after: int = 0) -> tuple[Fitted, dict[str, Tensor]]:
+def trained(
+    task: Task, folder: Path | None, after: int = 0, settings: FitSettings = MOVING
+) -> tuple[Fitted, dict[str, Tensor]]:
     """Train from the start or the folder's checkpoint; asked to end after so many images, if any."""
     network = Dropping()
     around = run()
@@ -58,7 +61,7 @@ def trained(task: Task, folder: Path | None, after: int = 0) -> tuple[Fitted, di
         task = replace(task, store=Interrupting(task.store, around.interruption, after))
     if folder:
         around = replace(around, checkpoints=Checkpoints.taken(folder, {"seed": 1}))
-    fitted = fit(network, task, MOVING, CPU, around)
+    fitted = fit(network, task, settings, CPU, around)
     return fitted, network.state_dict()
 
 
@@ -72,6 +75,7 @@ def test_a_training_asked_to_end_goes_on_and_ends_with_the_same_weights(tmp_path
     assert ended.value.code == 128 + signal.SIGTERM
     fitted, found = trained(task, tmp_path / "resume")
     assert fitted.history == unbroken.history and fitted.n_resumed == 1 and len(fitted.costs) == 3
+    assert unbroken.earlier_s == 0 < fitted.earlier_s
     for name, value in wanted.items():
         assert torch.equal(found[name], value), name
 
@@ -90,13 +94,15 @@ def test_a_training_interrupted_again_and_again_ends_with_the_same_weights(tmp_p
     assert all(torch.equal(found[name], value) for name, value in wanted.items())
 
 
-def test_checkpoints_that_are_written_on_the_way_change_nothing(tmp_path: Path) -> None:
-    task = bright_task(tmp_path)
-    _, wanted = trained(task, None)
+@pytest.mark.parametrize("batch_size", [MOVING.batch_size, 16])
+def test_checkpoints_that_are_written_on_the_way_change_nothing(tmp_path: Path, batch_size: int) -> None:
+    """Of 16 images an epoch: also where an epoch has a single batch."""
+    task, settings = bright_task(tmp_path), replace(MOVING, batch_size=batch_size)
+    _, wanted = trained(task, None, settings=settings)
     network = Dropping()
     often = replace(run(), checkpoints=Checkpoints.taken(tmp_path / "resume", {}))
     often = replace(often, job=replace(often.job, checkpoint_minutes=1e-9))
-    fit(network, task, MOVING, CPU, often)
+    fit(network, task, settings, CPU, often)
     assert (tmp_path / "resume" / "state.pt").is_file()
     assert all(torch.equal(network.state_dict()[name], value) for name, value in wanted.items())
 

@@ -1,5 +1,6 @@
 """score_exams: margins to exam scores, checked by hand, and every way in which a score could be none."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Study:
                     self.holistic[other].append(who | role | coa | {"margin": margin[0]})
                     self.attention[other].append(who | role | {"margin": margin[1]})
 
-    def score(self, members: int = 1) -> dict[str, Row]:
+    def score(self, members: int = 1, folds: list[int] | None = None) -> dict[str, Row]:
         write_rows(self.folder / "exams.parquet", "exams", self.exams)
         write_rows(self.folder / "images.parquet", "images", self.images, self.recipes["images"])
         arguments = [f"--{name}={self.folder / name}.parquet" for name in ("exams", "images")]
@@ -62,12 +63,22 @@ class Study:
         if self.published:
             recipe = self.recipes["published"]
             write_rows(self.folder / "wu2019/s/exams.parquet", "wu2019_scores", self.published, recipe)
-            write_rows(self.folder / "adapted.parquet", "adapted_scores", self.adapted, recipe)
-            arguments += ["--wu2019", str(self.folder / "wu2019")]
-            arguments += ["--wu2019-adapted", str(self.folder / "adapted.parquet")]
+            arguments += ["--wu2019", str(self.folder / "wu2019"), "--wu2019-adapted"]
+            for fold in sorted({row["fold"] for row in self.adapted}):
+                arguments.append(str(self.folder / f"adapted{fold}.parquet"))
+                rows = [row for row in self.adapted if row["fold"] == fold]
+                write_rows(Path(arguments[-1]), "adapted_scores", rows, recipe)
         out = self.folder / "scores.parquet"
         main(
-            [*arguments, "--members", str(members), "--settings", '{"aggregation": "sum"}', "--out", str(out)]
+            [
+                *arguments,
+                "--members",
+                str(members),
+                "--settings",
+                json.dumps({"aggregation": "sum", "folds": folds}),
+                "--out",
+                str(out),
+            ]
         )
         return {row["exam_id"]: row for row in read_table(out, "exam_scores").to_pylist()}
 
@@ -88,6 +99,16 @@ def test_scores_are_max_over_breasts_of_the_sum_over_views(study: Study) -> None
     assert scores["e2"]["holistic"] == -2.0
     assert scores["e2"]["attention"] == -5.0
     assert scores["e2"]["ensemble"] == -6.5  # right (-2 - 11) / 2 = -6.5, left (-8 - 5) / 2 = -6.5
+
+
+def test_of_some_folds_only_their_exams_are_scored_and_nothing_of_the_others_is_needed(study: Study) -> None:
+    whole = study.score()
+    del study.holistic[1], study.attention[1]
+    with pytest.raises(ValueError, match="holistic: there are no margins of fold 1"):
+        study.score()
+    assert study.score(folds=[0]) == {"e1": whole["e1"]}
+    with pytest.raises(ValueError, match="exams that another fold tests"):
+        study.score(folds=[1])  # with tables of fold 0
 
 
 def test_only_margins_of_the_fold_that_tests_the_exam_count(study: Study) -> None:
@@ -180,7 +201,7 @@ def test_an_exam_without_images_stops_the_run(study: Study) -> None:
 
 def test_another_aggregation_is_refused() -> None:
     with pytest.raises(ValueError, match="aggregation is 'max', wanted sum"):
-        Settings("max")
+        Settings("max", None)
 
 
 def test_the_scores_bear_the_whole_recipe(study: Study) -> None:
@@ -267,6 +288,7 @@ class TestPublishedModel:
         who = {name: {"exam_id": name, "patient_id": f"w{name}"} for name in ("e1", "e2")}
         seen = {"fold": 0, "role": "train", "margin": 99.0}
         study.adapted = [who["e1"] | {"fold": 0, "role": "test", "margin": -1.5}, who["e2"] | seen]
+        study.adapted.append(who["e1"] | seen | {"fold": 1})  # this fold's test exam has no features
         return study
 
     def test_the_breast_with_the_higher_probability_counts_and_an_exam_may_have_none(
@@ -298,6 +320,11 @@ class TestPublishedModel:
     def test_a_head_that_saw_the_woman_is_refused(self, published: Study) -> None:
         published.adapted[1]["patient_id"] = "we1"
         with pytest.raises(ValueError, match="1 women are in test and in training"):
+            published.score()
+
+    def test_a_fold_without_a_table_is_refused_by_its_number(self, published: Study) -> None:
+        del published.adapted[2]
+        with pytest.raises(ValueError, match="wu2019_adapted: there are no margins of fold 1, which tests"):
             published.score()
 
     def test_scores_of_other_pixels_are_refused(self, published: Study) -> None:

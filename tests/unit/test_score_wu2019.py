@@ -220,5 +220,5 @@ def test_the_command_for_four_pictures_tells_the_same(
     with pytest.raises(SystemExit):
         by_hand([*command, *views[:3], "L-CC=twice.png"])
     assert "wanted one VIEW=FILE each of" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="no picture that can be read"):
+    with pytest.raises(SystemExit, match="no picture that can be read"):
         by_hand([*command, *views[:3], "R-MLO=nowhere.png"])

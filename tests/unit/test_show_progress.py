@@ -134,6 +134,15 @@ def test_logs_of_failed_jobs_that_hold_a_snakemake_log_count_nothing(tmp_path: P
     assert run.jobs[1].logs == ("logs/a.log", "logs/slurm/9.log")
 
 
+def test_the_tasks_of_an_array_are_told_apart(tmp_path: Path) -> None:
+    both = begin(1, "fold0", 0, 7) + begin(2, "fold1", 0, 7)
+    told = (
+        "Submitted array job with Snakemake IDs 2,1 and SLURM job ID 34. The individual task IDs are 1-2.\n"
+    )
+    run = written(tmp_path, both + told)
+    assert {number: job.slurm_id for number, job in run.jobs.items()} == {2: "34_1", 1: "34_2"}
+
+
 def test_jobs_of_a_group_share_its_submission(tmp_path: Path) -> None:
     uuid = "66bf6cb1-98fd-5fbc-8b8a-614ec678e2a4"
     run = written(
@@ -143,7 +152,7 @@ def test_jobs_of_a_group_share_its_submission(tmp_path: Path) -> None:
         + f"Job {uuid} has been submitted with SLURM jobid 34 (log: logs/slurm/group_rois_fold1_crop_rois/34.log).\n"
         + end(5, 3, "crop_rois")
         + f"    {stamp(4)}\n    Error in rule crop_rois:\n        jobid: 6\n        log: logs/r6.log (check log "
-        "file(s) for error details)\n",
+        "file(s) for error details)\n        shell:\n        \n        python -m x\n        \n",
     )
     assert {n: (job.state, job.slurm_id, job.place) for n, job in run.jobs.items()} == {
         3: (RUNNING, None, "fold0 first-003"),
@@ -226,11 +235,11 @@ def test_a_killed_run_is_told_from_one_on_another_host(
     assert "killed at" in text and "1 cut off, 4 not begun" in text and "left" not in text
 
 
-def test_a_log_of_20000_jobs_is_read_in_two_seconds(tmp_path: Path) -> None:
+def test_a_log_of_20000_jobs_is_read_in_two_seconds_of_computing(tmp_path: Path) -> None:
     jobs = "".join(begin(n, f"fold{n % 10}", n % 60, n) + end(n, n % 60) for n in range(20000))
-    began = time.monotonic()
+    began = time.process_time()
     run = written(tmp_path, jobs)
-    assert len(run.jobs) == 20000 and time.monotonic() - began < 2
+    assert len(run.jobs) == 20000 and time.process_time() - began < 2
 
 
 def test_a_snakemake_of_another_user_is_known_by_its_command_and_start(tmp_path: Path) -> None:

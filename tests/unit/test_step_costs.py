@@ -28,7 +28,7 @@ def test_files_of_one_job_count_once_and_its_last_one_knows_the_time(tmp_path: P
     made(tmp_path / "fold0/run", "train", "2026-01-02", wall_s=3600.0, peak_mb=20)
     made(tmp_path / "fold1/model", "train", "2026-01-02", wall_s=7200.0, peak_mb=15, host="b")
     made(tmp_path / "shards", "cut", "2026-01-01", wall_s=1.0, peak_mb=1)
-    first, second = step_costs(tmp_path)
+    first, second = step_costs(tmp_path, tmp_path)
     assert (first["step"], first["n_jobs"], first["median_s"]) == ("cut", 1, 1.0)
     assert (second["n_jobs"], second["n_hosts"], second["peak_mb"]) == (2, 2, 20)
     assert second["hours"] == pytest.approx(3) and second["longest_s"] == 7200
@@ -38,4 +38,4 @@ def test_files_of_one_job_count_once_and_its_last_one_knows_the_time(tmp_path: P
 def test_a_damaged_manifest_is_left_out(tmp_path: Path) -> None:
     made(tmp_path / "a", "cut", "2026-01-01", wall_s=1.0, peak_mb=1)
     manifest_path(tmp_path / "b").write_text("{")
-    assert [row["n_jobs"] for row in step_costs(tmp_path)] == [1]
+    assert [row["n_jobs"] for row in step_costs(tmp_path, tmp_path)] == [1]

@@ -41,7 +41,7 @@ def test_same_seed_same_bytes(tiny_study: TinyStudy, trained: Path, tmp_path: Pa
 
 def test_history_has_a_line_per_epoch_and_one_is_kept(trained: Path) -> None:
     history = pd.read_csv(trained / "history.csv")
-    assert history.epoch.tolist() == [0, 1] and history.kept.sum() == 1
+    assert history.epoch.tolist() == [1, 2] and history.kept.sum() == 1
     kept = history[history.kept == 1].iloc[0]
     assert kept.validation_auc == history.validation_auc.max()
     assert (history.n_positive > 0).all() and (history.n_negative > 0).all()

@@ -40,6 +40,23 @@ def test_outputs_that_overflow_in_every_epoch_stop_the_training(tmp_path: Path) 
         fit(_BrokenWhenScored(), bright_task(tmp_path), SETTINGS, CPU, run())
 
 
+class _SureWhenScored(Bright):
+    """On validation images its margin is +inf for bright ones, -inf for the others: a loss of 0, were it taken."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = super().forward(x)
+        if self.training:
+            return found
+        bright = x.mean(dim=(1, 2, 3)) > 0
+        infinite = torch.where(bright, torch.inf, -torch.inf)
+        return torch.stack([torch.zeros_like(infinite), infinite], dim=1)
+
+
+def test_margins_that_overflow_in_the_right_direction_are_no_best_epoch(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="fold 0: outputs overflowed on the validation images"):
+        fit(_SureWhenScored(), bright_task(tmp_path), SETTINGS, CPU, run())
+
+
 def test_without_validation_images_there_is_nothing_to_choose_by(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no validation images; raise split_folds.validation_share"):
         fit(Bright(), replace(bright_task(tmp_path), validation=[]), SETTINGS, CPU, run())

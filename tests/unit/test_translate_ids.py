@@ -61,5 +61,21 @@ def test_an_unknown_id_is_an_error(private: Path) -> None:
 
 
 def test_a_folder_without_headers_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="wanted <private_dir>/<study>"):
+    with pytest.raises(SystemExit, match="wanted <private_dir>/<study>"):
         main(["--private", str(tmp_path), "--key", KEY, "x"])
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        (None, "id_key is missing"),
+        (b"short", "the id key has 5 characters, at least 16 are wanted"),
+        (b"\xff\xfe", "id_key is no key: wanted one line of text"),
+    ],
+)
+def test_a_wrong_key_is_told_in_one_line(private: Path, tmp_path: Path, key: bytes | None, told: str) -> None:
+    file = tmp_path / "id_key"
+    if key is not None:
+        file.write_bytes(key)
+    with pytest.raises(SystemExit, match=told):
+        main(["--private", str(private), "--key-file", str(file), "x"])

@@ -180,9 +180,21 @@ def test_files_are_made_anew_in_the_order_in_which_they_follow(
 def test_a_file_of_no_rule_is_not_among_the_studys(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (STUDY / "notes.txt").write_text("mine")
     assert "that no rule makes is not the study's" in verify(capsys)[1]
-    assert "that no rule makes" not in advice([], {}, "snakemake")
+    assert "that no rule makes" not in advice([], {}, STUDY)
 
 
 def test_a_folder_without_manifests_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="holds no manifests: wanted the folder of a study"):
         main(["--results", str(tmp_path)])
+
+
+def test_what_another_study_made_is_left_to_that_one(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card, scores = Path("results/first/card.md"), STUDY / "scores.csv"
+    write_step("write_cards", card)
+    write_step("predict", scores, card)
+    assert verify(capsys)[0] == 0
+    change_bit(card)
+    status, said = verify(capsys, "--goal", "predict")
+    assert status == 1 and "What lies in results/first is another study's" in said
+    commands = [line for line in said.splitlines() if line.startswith("    snakemake")]
+    assert commands == ["    snakemake verify --cores all", "    snakemake predict --cores all"]

@@ -1,6 +1,7 @@
 """What a training tells while it runs."""
 
 import logging
+import resource
 import struct
 from collections.abc import Iterator
 from contextlib import closing
@@ -64,6 +65,18 @@ def test_a_training_that_goes_on_takes_back_what_was_told_of_lost_steps(tmp_path
     told = list(events_in(events))
     starts = [event.step for event in told if event.session_log.status == event.session_log.START]
     assert starts == [1, 5]  # readers drop what lies at or after a start's step
+
+
+def test_a_full_disk_ends_the_training_it_does_not_wait_for_ever(tmp_path: Path) -> None:
+    watch = Watch(bright_task(tmp_path), SETTINGS, 12, 0, tmp_path / "events")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            for number in range(1, 2000):
+                watch.step(number, 0.5, 0.1, 10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_job_tells_speed_and_time_left(

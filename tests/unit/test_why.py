@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from mammo_steps.by_hand.why import grouped, main
+from mammo_steps.by_hand.why import main
 from mammo_steps.core.artefacts import artefact_folder, begin, reading, write_artefact
 from mammo_steps.core.files import write_text
+from mammo_steps.core.manifest import manifest_path
+from mammo_steps.core.origin import grouped
 
 TABLE = Path("results/s/report/auc.csv")
 
@@ -94,9 +96,26 @@ def test_a_file_in_a_folder_has_the_folders_origin(study: None, capsys: pytest.C
     assert lines[-1] == "  made from its settings alone"
 
 
+def test_a_file_deep_in_a_folder_has_its_origin(study: None, capsys: pytest.CaptureFixture[str]) -> None:
+    begin("make_bundle", {})
+    with artefact_folder(Path("bundle")):
+        write_text(Path("bundle/networks/fold0/a.txt"), "x\n")
+    assert why(capsys, "bundle/networks/fold0/a.txt")[0].startswith("bundle: 2 bytes, 1 files")
+
+
+def test_a_damaged_manifest_is_named(study: None) -> None:
+    manifest_path(TABLE).write_text('{"step": 1}')
+    with pytest.raises(
+        SystemExit, match=f"{manifest_path(TABLE)} is no manifest, or damaged: it does not say"
+    ):
+        main([str(TABLE)])
+
+
 def test_a_file_of_no_step_is_refused(study: None) -> None:
-    with pytest.raises(SystemExit, match="labels.csv: neither it nor its folder has a manifest"):
+    with pytest.raises(SystemExit, match="labels.csv: neither it nor a folder above has a manifest of it"):
         main(["labels.csv"])
+    with pytest.raises(SystemExit, match="private: a folder that no step has written as a whole"):
+        main(["private"])
 
 
 def test_many_files_that_differ_in_numbers_are_one_group() -> None:

@@ -101,12 +101,6 @@ def test_published_files_are_read_and_their_copies_of_a_column_agree(tmp_path: P
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
 
 
-def test_files_of_an_older_torch_lack_a_counter_that_nothing_depends_on() -> None:
-    state = {k: v for k, v in FourViews(1).state_dict().items() if not k.endswith("num_batches_tracked")}
-    network = fill_published(FourViews(1), state, Path("w.p"))
-    assert all(torch.equal(network.state_dict()[key], value) for key, value in state.items())
-
-
 class Harmful:
     def __reduce__(self):  # type: ignore[no-untyped-def]
         return (print, ("this was run",))
@@ -138,8 +132,20 @@ def test_weights_of_another_network_are_refused() -> None:
         fill_published(FourViews(1), state | {"fc1_cc.bias": torch.full((512,), torch.nan)}, path)
     with pytest.raises(ValueError, match="other things than tensors by name"):
         fill_published(FourViews(1), [1, 2], path)
-    with pytest.raises(ValueError, match="w.p"):
-        fill_published(FourViews(1), {0: torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match=r"w\.p holds other things than tensors by name"):
+        fill_published(FourViews(1), {"model": {1: torch.zeros(3)}}, path)
+
+
+def test_files_from_before_batches_were_counted_are_read_and_nothing_else_may_be_missing() -> None:
+    torch.manual_seed(0)
+    wanted = FourViews(1).state_dict()
+    old = {key: value for key, value in wanted.items() if not key.endswith(".num_batches_tracked")}
+    assert len(old) < len(wanted)
+    found = fill_published(FourViews(1), {"model": old}, Path("w.p")).state_dict()
+    assert all(torch.equal(found[key], value) for key, value in old.items())
+    name = next(key for key in old if key.endswith("running_mean"))
+    with pytest.raises(ValueError, match=f"missing: {name}"):
+        fill_published(FourViews(1), {k: v for k, v in old.items() if k != name}, Path("w.p"))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """An archive with everything wrong in it: each fault is excluded with its reason, and the rest goes on."""
 
 import csv
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,47 +8,8 @@ from typing import Any
 import pandas as pd
 import pydicom
 import pytest
-from header_settings import header_settings
+from drawn_archive import make_archive, write_labels
 from running import snakemake
-
-from mammo_steps import make_demo_cohort
-from mammo_steps.core.dicom_headers import read_header
-
-EXAMS = {"normal": 12, "benign": 3, "screen_detected": 9, "interval": 0}
-
-
-def make_archive(folder: Path) -> tuple[dict[str, dict[str, Path]], list[dict[str, str]]]:
-    """exam id -> "L-CC" ... -> file, of normal exams first; and the rows of the label table."""
-    settings = {
-        "exams": EXAMS, "share_two_exams": 0.0, "sizes": [[160, 128]], "lesion_contrast": 1.0,
-        "interval_contrast": 0.5,
-    }  # fmt: skip
-    make_demo_cohort.main(
-        [
-            "--settings",
-            json.dumps(settings),
-            "--seed",
-            "5",
-            "--workers",
-            "1",
-            "--archive",
-            str(folder / "archive"),
-        ]
-        + ["--labels", str(folder / "labels.csv"), "--lesions", str(folder / "lesions.csv")]
-    )
-    exams: dict[str, dict[str, Path]] = {}
-    for path in sorted((folder / "archive").rglob("*.dcm")):
-        header = read_header(path, header_settings())
-        exams.setdefault(header.exam_id, {})[f"{header.laterality}-{header.view}"] = path
-    with (folder / "labels.csv").open() as file:
-        return exams, list(csv.DictReader(file))
-
-
-def write_labels(folder: Path, rows: list[dict[str, str]]) -> None:
-    with (folder / "labels.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def change(path: Path, **values: Any) -> None:
@@ -61,11 +21,14 @@ def change(path: Path, **values: Any) -> None:
     ds.save_as(path)
 
 
+EXAMS = {"normal": 12, "benign": 3, "screen_detected": 9, "interval": 0}
+
+
 @pytest.fixture(scope="module")
 def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run up to the folds, over an archive in which nine exams are spoilt."""
     folder = tmp_path_factory.mktemp("spoilt")
-    exams, labels = make_archive(folder)
+    exams, labels = make_archive(folder, EXAMS)
     normal = [row for row in labels if row["outcome"] == "normal"]
     faults = [exams[row["exam_id"]] for row in normal[:6]]
     faults[0]["L-CC"].write_text("not a DICOM file, whatever its name says")

@@ -64,6 +64,7 @@ def test_no_raw_id_is_below_results_but_in_the_demo_archives_own_tables(results:
             assert b"SYNTHETIC^DEMO" not in content, path
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_tables_to_the_byte(run: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     again.mkdir()

@@ -124,6 +124,9 @@ def test_sigterm_with_ten_seconds_of_grace_loses_nothing(
 ) -> None:
     process = start(tiny_study, tmp_path)
     await_checkpoint(tmp_path, process)
+    os.kill(process.pid, signal.SIGSTOP)
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGCONT)
     process.terminate()
     began = time.monotonic()
     _, told = process.communicate(timeout=10)  # SLURM's KillWait is 30 s by default
@@ -133,6 +136,9 @@ def test_sigterm_with_ten_seconds_of_grace_loses_nothing(
     _, told = process.communicate()
     assert process.returncode == 0 and "goes on after step" in told
     assert_same(tmp_path, unbroken[0])
+    own_s = json.loads(told.rpartition("cost: ")[2])["wall_s"]
+    in_all_s = json.loads((tmp_path / "run.json").read_text())["wall_s"]
+    assert in_all_s > own_s + 0.9  # with that of the first one
 
 
 def test_the_run_that_was_started_first_gives_way(

@@ -93,7 +93,7 @@ def _table(text: str, metadata: str = "") -> bytes:
         ("a.json", b'{"a": "\\u0051ZVXKWJY"}'),
         ("a.parquet", _table("x" * 100 + WORD)),
         ("a.parquet", _table("", metadata=WORD)),
-        ("a.gz", gzip.compress(WORD.encode())),
+        ("a.gz", gzip.compress(WORD.encode(), mtime=0)),
         ("a.png", _png(WORD)),
         ("a.html", b"&#81;ZVXKWJY"),
         ("a.html", b"<img src='data:image/png;base64," + base64.b64encode(_png(WORD)) + b"'>"),

@@ -36,30 +36,28 @@ def overlay(folder: Path, **more: object) -> Path:
     return path
 
 
-def rival_scores(folder: Path) -> None:
+def rival_scores(study: Path, file: Path) -> None:
     """All exams have a score but the first; ids are the archive's own."""
-    made = snakemake(folder, "results/demo/demo/labels.csv", configs=(*TINY,))
-    assert made.returncode == 0, made.stdout + made.stderr
-    with (folder / "results/demo/demo/labels.csv").open(newline="") as file:
-        exams = [row["exam_id"] for row in csv.DictReader(file)]
+    with (study / "results/demo/demo/labels.csv").open(newline="") as labels:
+        exams = [row["exam_id"] for row in csv.DictReader(labels)]
     lines = [f"{exam},{number % 7}" for number, exam in enumerate(exams)][1:]
-    (folder / "rival.csv").write_text("\n".join(["exam_id,score", *lines]) + "\n")
+    file.write_text("\n".join(["exam_id,score", *lines]) + "\n")
 
 
-def test_an_outside_model_joins_the_tables(tmp_path: Path) -> None:
-    rival_scores(tmp_path)
+def test_an_outside_model_joins_the_tables(own_study: Path, tmp_path: Path) -> None:
+    rival_scores(own_study, tmp_path / "rival.csv")
     config = str(overlay(tmp_path, score_wu2019={}))
-    result = snakemake(tmp_path, "all", configs=(*TINY, config))
+    result = snakemake(own_study, "all", configs=(*TINY, config))
     assert result.returncode == 0, result.stdout + result.stderr
-    results = tmp_path / "results/demo"
+    results = own_study / "results/demo"
     auc = pd.read_csv(results / "report/auc.csv")
     auc = auc[(auc.protocol == "all") & (auc.pooling == "pooled")].set_index(["model", "endpoint"])
     assert auc.loc[("rival", "screen_detected"), ["n_positive", "n_negative"]].sum() == 25
     page = (results / "report/report.html").read_text()
     assert "Rival*" in page and "Rival: trained on: nothing." in page
-    without = planned(snakemake(tmp_path, "--dry-run", "all", configs=TINY))
-    assert set(without) == {"all", "evaluate", "draw_figures", "report"}
-    published = planned(snakemake(tmp_path, "--dry-run", "all", configs=(*TINY, str(overlay(tmp_path)))))
+    without = planned(snakemake(own_study, "--dry-run", "all", configs=TINY))
+    assert set(without) == {"all", "evaluate", "draw_figures", "report", "write_cards"}
+    published = planned(snakemake(own_study, "--dry-run", "all", configs=(*TINY, str(overlay(tmp_path)))))
     assert (published["score_wu2019"], published["adapt_wu2019"], published["score_exams"]) == (2, 3, 1)
     assert not {"make_shards", "train_holistic", "locate_coa", "train_attention"} & set(published)
 

@@ -79,6 +79,7 @@ def test_the_advice_makes_a_damaged_study_right_and_trains_nothing_again(own_stu
     assert {path: path.stat().st_ino for path in weights} == weights
 
 
+@pytest.mark.long
 def test_of_large_files_verify_says_that_nothing_after_them_need_be_made_again(own_study: Path) -> None:
     coas = "results/demo/holistic/fold1/images.parquet"
     (own_study / coas).unlink()

@@ -36,6 +36,8 @@ rule train_attention:
         roles=f"{R}/cohort/roles.parquet",
         rois=fold_rois,
         start=f"{R}/holistic/{{fold}}/model.safetensors",
+        bundle=START_SUMS,
+        women=START_WOMEN,
     output:
         model=f"{R}/attention/{{fold}}/model.safetensors",
         history=f"{R}/attention/{{fold}}/history.csv",
@@ -55,15 +57,17 @@ rule train_attention:
         compute=COMPUTE,
         seed=member_seed,
         fold=fold_number,
+        start=start_flags,
     shell:
         """
+        test -d {R:q}/.resume/train_attention/{wildcards.fold} || : >{log:q}
         {params.python} mammo_steps.train_attention \
             --images {input.images:q} --roles {input.roles:q} --rois {params.rois:q} \
-            --begin-with {input.start:q} --fold {params.fold} --seed {params.seed} \
+            --begin-with {input.start:q} --fold {params.fold} --seed {params.seed} {params.start} \
             --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
             --model {output.model:q} --history {output.history:q} --record {output.run:q} \
             --resume {R:q}/.resume/train_attention/{wildcards.fold} \
-            --events {R:q}/attention/{wildcards.fold}/events &>{log:q}
+            --events {R:q}/attention/{wildcards.fold}/events &>>{log:q}
         """
 
 
@@ -103,17 +107,17 @@ rule score_exams:
     input:
         exams=f"{R}/cohort/exams.parquet",
         images=f"{R}/cohort/images.parquet",
-        holistic=expand(f"{R}/holistic/{{fold}}/images.parquet", fold=MEMBERS),
-        attention=expand(f"{R}/attention/{{fold}}/images.parquet", fold=MEMBERS),
+        holistic=expand(f"{R}/holistic/{{fold}}/images.parquet", fold=SCORED_MEMBERS),
+        attention=expand(f"{R}/attention/{{fold}}/images.parquet", fold=SCORED_MEMBERS),
         wu2019=expand(
             f"{R}/wu2019/{{shard}}/exams.parquet", shard=SHARDS if WU_WEIGHTS else []
         ),
         adapted=expand(
             f"{R}/wu2019_adapted/{{fold}}/exams.parquet",
-            fold=FOLDS if WU_WEIGHTS else [],
+            fold=SCORED_FOLDS if WU_WEIGHTS else [],
         ),
     output:
-        scores=f"{R}/scores/exams.parquet",
+        scores=f"{E}/scores/exams.parquet",
     log:
         log_of("score_exams"),
     localrule: True

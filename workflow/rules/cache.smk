@@ -1,4 +1,18 @@
 # Is every result still what its step left, and made from what lies there now?
+from itertools import dropwhile, islice, takewhile
+
+from snakemake.target_jobs import parse_target_jobs_cli_args
+
+
+def outputs_of(arguments):
+    """What the jobs make that a Snakemake on a node is to run, `--target-jobs rule:wildcard=value ...`."""
+    behind = dropwhile(lambda argument: argument != "--target-jobs", arguments)
+    named = takewhile(
+        lambda argument: not argument.startswith("-"), islice(behind, 1, None)
+    )
+    for job in parse_target_jobs_cli_args(named):
+        made, _ = workflow.get_rule(job.rulename).expand_output(job.wildcards_dict)
+        yield from map(Path, made)
 
 
 def this_command():
@@ -20,7 +34,9 @@ rule verify:
     localrule: True
     params:
         command=this_command(),
+        goal="all" if DEMO or config["labels"] else "predict",
     shell:
         """
-        {PYTHON} -m mammo_steps.by_hand.verify_study --results {R:q} --snakemake {params.command:q}
+        {PYTHON} -m mammo_steps.by_hand.verify_study --results {R:q} --snakemake {params.command:q} \
+            --goal {params.goal}
         """

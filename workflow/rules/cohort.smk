@@ -35,6 +35,7 @@ rule list_images:
         shard_images=expand(
             f"{SHARD_ROOT}/shards/{{shard}}/images.parquet", shard=SHARDS
         ),
+        learned=START_WOMEN,
     output:
         images=f"{R}/cohort/images.parquet",
         labels=f"{R}/cohort/labels.parquet",
@@ -56,7 +57,7 @@ rule list_images:
     shell:
         """
         {PYTHON} -m mammo_steps.list_images \
-            --indexes {input.indexes:q} --shards {params.shards:q} \
+            --indexes {input.indexes:q} --shards {params.shards:q} --learned-by-bundle {input.learned:q} \
             --labels {input.labels:q} --dataset {params.dataset} {params.key} --settings {params.settings:q} \
             --windows {params.windows:q} --images {output.images:q} --labels-out {output.labels:q} \
             --excluded {output.excluded:q} --flow {output.flow:q} &>{log:q}

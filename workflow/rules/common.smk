@@ -15,15 +15,24 @@ sys.path.insert(0, str(REPO))
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(REPO)] + [p for p in [os.environ.get("PYTHONPATH")] if p]
 )
+from mammo_steps.core.artefacts import UNDER_SNAKEMAKE, check_left_over, utc_now
+from mammo_steps.core.slurm_patience import PLUGIN, keep_jobs
+
 # a job that is left over from a killed run, and finds its work done, then ends without an error: else Snakemake would
 # remove what it found, as the results of a failed job
-os.environ["MAMMO_STEPS_UNDER_SNAKEMAKE"] = "1"
+# (its jobs on other hosts inherit when this run began: of two runs' jobs for the same file the later run's counts)
+if workflow.is_main_process:
+    os.environ[UNDER_SNAKEMAKE] = utc_now()
+    if PLUGIN in sys.modules:
+        keep_jobs(sys.modules[PLUGIN])
 
+from mammo_steps.core.bundle_settings import bundle_sections, take_settings_of
 from mammo_steps.core.fingerprint import code_fingerprint, environment, modules_of
 from mammo_steps.core.config_schema import check_schema
 from mammo_steps.core.job_limits import limits_of
 from mammo_steps.core.study import StudyError, fill_in_paths, read_config, study_of
 from mammo_steps.core.study_checks import check_files
+from mammo_steps.core.study_start import start_settings
 
 
 def stop(error):
@@ -41,6 +50,10 @@ try:
 except StudyError as error:
     stop(error)
 fill_in_paths(config, REPO)
+try:
+    take_settings_of(config)
+except StudyError as error:
+    stop(error)
 
 # runs the steps, ready for the shell: the interpreter that runs Snakemake, or a container's
 PYTHON = shlex.join(shlex.split(config["job"]["python"] or shlex.quote(sys.executable)))
@@ -48,6 +61,7 @@ try:
     study = study_of(config, REPO)
     if workflow.is_main_process:
         check_files(study, config)
+    START = start_settings(study, config)  # None: the networks start from no bundle
 except StudyError as error:
     stop(error)
 R, P = (
@@ -58,6 +72,15 @@ INTAKES, SHARDS, FOLDS = study.intakes, study.shards, study.folds
 MEMBERS = (
     study.members
 )  # fold0, fold0_seed2, ...: the networks; those named as a fold are its first
+# what follows on scores: R and all folds, or R/partial and those that score_exams.folds names
+E, SCORED_FOLDS, SCORED_MEMBERS = (
+    study.evaluated,
+    study.scored_folds,
+    study.scored_members,
+)
+PARTIAL = (
+    None if E == R else {"folds": config["score_exams"]["folds"], "of": len(FOLDS)}
+)
 SHARD_ROOT = study.shard_root  # R, or another study's results
 SHARD_LISTS = study.shard_lists  # P, or that study's private folder
 KEY = study.key_flag  # --key-file, or --key where the config holds a public one
@@ -71,6 +94,11 @@ LESIONS = study.lesions  # a list, empty where no places are known
 KEY_FILE = study.key_file  # a list, empty for a public key
 WU_WEIGHTS = config["score_wu2019"]["weights"]  # null: the published model is not run
 WU_WEIGHT_FILES = [weights["path"] for weights in (WU_WEIGHTS or {}).values()]
+START_BUNDLE = config["start_from"]["bundle"]
+START_SUMS = (
+    [f"{START_BUNDLE}/SHA256SUMS"] if START else []
+)  # changes with any of its files
+START_WOMEN = config["start_from"]["women"] if START else []
 OUTSIDE = config["outside_models"]["tables"]
 DEMO = config["make_demo_cohort"] is not None
 LIMITS = limits_of(config)  # rule -> memory and time that one job of it asks for
@@ -145,6 +173,16 @@ def member_seed(wildcards):
     """The study's seed for a fold's first network, 1000 more for each one after it."""
     number = int(wildcards.fold.partition("_seed")[2] or 1)
     return config["seed"] + 1000 * (number - 1)
+
+
+def start_flags(wildcards):
+    """Which network of which bundle a training starts from; a change reruns it."""
+    if not START:
+        return ""
+    number = int(wildcards.fold.partition("_seed")[2] or 1) - 1
+    start = json.dumps(START | {"number": fold_number(wildcards) + number})
+    women = ["--bundle-women", *START_WOMEN] if START_WOMEN else []
+    return shlex.join(["--bundle", START_BUNDLE, "--start", start, *women])
 
 
 def log_of(rule, *wildcards):

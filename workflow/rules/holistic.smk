@@ -11,6 +11,8 @@ rule train_holistic:
         roles=f"{R}/cohort/roles.parquet",
         shards=HOLISTIC_SHARDS,
         weights=config["train_holistic"]["network"]["imagenet_weights"] or [],
+        bundle=START_SUMS,
+        women=START_WOMEN,
     output:
         model=f"{R}/holistic/{{fold}}/model.safetensors",
         history=f"{R}/holistic/{{fold}}/history.csv",
@@ -29,16 +31,18 @@ rule train_holistic:
         compute=COMPUTE,
         seed=member_seed,
         fold=fold_number,
+        start=start_flags,
         shards=f"{SHARD_ROOT}/shards",
     shell:
         """
+        test -d {R:q}/.resume/train_holistic/{wildcards.fold} || : >{log:q}
         {params.python} mammo_steps.train_holistic \
             --images {input.images:q} --roles {input.roles:q} --shards {params.shards:q} \
-            --fold {params.fold} --seed {params.seed} \
+            --fold {params.fold} --seed {params.seed} {params.start} \
             --settings {params.settings:q} --compute {params.compute:q} --job {JOB:q} \
             --model {output.model:q} --history {output.history:q} --record {output.run:q} \
             --resume {R:q}/.resume/train_holistic/{wildcards.fold} \
-            --events {R:q}/holistic/{wildcards.fold}/events &>{log:q}
+            --events {R:q}/holistic/{wildcards.fold}/events &>>{log:q}
         """
 
 

@@ -3,13 +3,9 @@
 # (No step waits for the answer as an input: all would run again when the question changes. Snakemake's ancient() is no
 # way out, since what lies below an ancient file is not planned in a run in which that file is made again.)
 
-NODE_FACTS = expand(f"{R}/nodes/{{kind}}.json", kind=["cpu", "gpu"] if GPUS else "cpu")
-
-
-rule check_nodes:
-    input:
-        NODE_FACTS,
-    localrule: True
+NODE_KINDS = ["cpu", "gpu"] if GPUS else ["cpu"]
+SEEN_ARCHIVES = [] if DEMO else [str(intake.archive) for intake in INTAKES.values()]
+NODE_FACTS = expand(f"{R}/nodes/{{kind}}.json", kind=NODE_KINDS)
 
 
 rule check_node:
@@ -17,6 +13,8 @@ rule check_node:
         facts=f"{R}/nodes/{{kind}}.json",
     log:
         log_of("check_node", "kind"),
+    wildcard_constraints:
+        kind="[a-z]+",
     priority: 1000
     resources:
         gpu=lambda wildcards: int(wildcards.kind == "gpu"),
@@ -25,10 +23,31 @@ rule check_node:
     params:
         code=code("check_node"),
         device=config["compute"]["device"],
-        archives=[] if DEMO else [str(intake.archive) for intake in INTAKES.values()],
+        archives=SEEN_ARCHIVES,
     shell:
         """
         {PYTHON} -m mammo_steps.check_node \
             --kind {wildcards.kind} --device {params.device} --folders {REPO:q} {params.archives:q} \
             --facts {output.facts:q} &>{log:q}
         """
+
+
+# asked anew each time, beside the answers that a study's pages tell of
+use rule check_node as ask_node with:
+    output:
+        facts=f"{R}/nodes/asked/{{kind}}.json",
+    log:
+        log_of("ask_node", "kind"),
+    params:
+        code=code("check_node"),
+        device=config["compute"]["device"],
+        archives=SEEN_ARCHIVES,
+        asked=utc_now(),
+
+
+rule check_nodes:
+    input:
+        expand(f"{R}/nodes/asked/{{kind}}.json", kind=NODE_KINDS),
+    localrule: True
+    shell:
+        "cat {input:q}"

@@ -67,7 +67,7 @@ rule outside_models:
         images=f"{R}/cohort/images.parquet",
         key=KEY_FILE,
     output:
-        scores=f"{R}/scores/outside.parquet",
+        scores=f"{E}/scores/outside.parquet",
     log:
         log_of("outside_models"),
     localrule: True

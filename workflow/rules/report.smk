@@ -1,25 +1,60 @@
-# AUCs, figures and the page.
+# AUCs, figures, the page and the cards; what `snakemake --report` shows of them.
+
+
+def figure(wildcards):
+    return listed(
+        f"{E}/report/figures/figures.json",
+        lambda entry: entry["file"],
+        f"{wildcards.figure}.svg",
+    )
 
 
 rule evaluate:
     input:
-        scores=f"{R}/scores/exams.parquet",
-        outside=[f"{R}/scores/outside.parquet"] if OUTSIDE else [],
+        scores=f"{E}/scores/exams.parquet",
+        outside=[f"{E}/scores/outside.parquet"] if OUTSIDE else [],
         images=f"{R}/cohort/images.parquet",
         shards=HOLISTIC_SHARDS,
-        coas=expand(f"{R}/holistic/{{fold}}/images.parquet", fold=FOLDS),
+        coas=expand(f"{R}/holistic/{{fold}}/images.parquet", fold=SCORED_FOLDS),
         # without the places of lesions nothing can be said about localisation
         untrained=expand(
-            f"{R}/holistic/{{fold}}/untrained.parquet", fold=FOLDS if LESIONS else []
+            f"{R}/holistic/{{fold}}/untrained.parquet",
+            fold=SCORED_FOLDS if LESIONS else [],
         ),
         lesions=LESIONS,
         key=KEY_FILE,
+        # what the networks started from, as they say
+        runs=expand(
+            f"{R}/{{model}}/{{fold}}/run.json",
+            model=["holistic", "attention"] if START else [],
+            fold=SCORED_MEMBERS,
+        ),
     output:
-        auc=f"{R}/report/auc.csv",
-        table=f"{R}/report/table1.md",
-        evaluation=f"{R}/report/evaluation.json",
-        localisation=f"{R}/report/localisation.csv",
-        audit=f"{R}/report/crop_audit.csv",
+        auc=report(
+            f"{E}/report/auc.csv",
+            caption="../report/auc.rst",
+            category="Tables",
+            labels={"table": "AUCs"},
+        ),
+        table=report(
+            f"{E}/report/table1.md",
+            caption="../report/table1.rst",
+            category="Tables",
+            labels={"table": "Table 1"},
+        ),
+        evaluation=f"{E}/report/evaluation.json",
+        localisation=report(
+            f"{E}/report/localisation.csv",
+            caption="../report/localisation.rst",
+            category="Tables",
+            labels={"table": "Localisation"},
+        ),
+        audit=report(
+            f"{E}/report/crop_audit.csv",
+            caption="../report/crop_audit.rst",
+            category="Tables",
+            labels={"table": "What the crop cuts"},
+        ),
     log:
         log_of("evaluate"),
     resources:
@@ -31,6 +66,7 @@ rule evaluate:
             config["evaluate"]
             | {
                 "synthetic": config["synthetic"],
+                "partial": PARTIAL,
                 "published_ran": WU_WEIGHTS is not None,
                 "outside": OUTSIDE,
                 "input": INPUT_CUT,
@@ -50,58 +86,30 @@ rule evaluate:
         {PYTHON} -m mammo_steps.evaluate \
             --scores {input.scores:q} {params.outside} \
             --images {input.images:q} --shards {params.shards:q} \
-            --coas {input.coas:q} --untrained-coas {input.untrained:q} {params.lesions} \
+            --coas {input.coas:q} --untrained-coas {input.untrained:q} {params.lesions} --runs {input.runs:q} \
             --seed {params.seed} --settings {params.settings:q} \
             --auc {output.auc:q} --table1 {output.table:q} --evaluation {output.evaluation:q} \
             --localisation {output.localisation:q} --crop-audit {output.audit:q} &>{log:q}
         """
 
 
-rule explain_exams:
-    input:
-        scores=f"{R}/scores/exams.parquet",
-        images=f"{R}/cohort/images.parquet",
-        models=expand(f"{R}/holistic/{{fold}}/model.safetensors", fold=FOLDS),
-        rois=expand(
-            f"{R}/attention/{{fold}}/rois/{{shard}}.parquet", fold=FOLDS, shard=SHARDS
-        ),
-        shards=HOLISTIC_SHARDS,
-    output:
-        maps=f"{R}/report/saliency.npz",
-    log:
-        log_of("explain_exams"),
-    resources:
-        gpu=GPUS,
-        mem_mb=mem_mb("explain_exams"),
-        runtime=runtime("explain_exams"),
-    params:
-        code=code("explain_exams"),
-        settings=settings("explain_exams"),
-        compute=COMPUTE,
-        top_fraction=config["locate_coa"]["top_fraction"],
-        results=R,
-        shards=f"{SHARD_ROOT}/shards",
-    shell:
-        """
-        {PYTHON} -m mammo_steps.explain_exams \
-            --scores {input.scores:q} --images {input.images:q} \
-            --results {params.results:q} --shards {params.shards:q} \
-            --top-fraction {params.top_fraction} --settings {params.settings:q} \
-            --compute {params.compute:q} --job {JOB:q} --maps {output.maps:q} &>{log:q}
-        """
-
-
 rule draw_figures:
     input:
-        scores=f"{R}/scores/exams.parquet",
-        auc=f"{R}/report/auc.csv",
-        evaluation=f"{R}/report/evaluation.json",
-        localisation=f"{R}/report/localisation.csv",
-        maps=f"{R}/report/saliency.npz",
-        holistic=expand(f"{R}/holistic/{{fold}}/history.csv", fold=MEMBERS),
-        attention=expand(f"{R}/attention/{{fold}}/history.csv", fold=MEMBERS),
+        scores=f"{E}/scores/exams.parquet",
+        auc=f"{E}/report/auc.csv",
+        evaluation=f"{E}/report/evaluation.json",
+        localisation=f"{E}/report/localisation.csv",
+        holistic=expand(f"{R}/holistic/{{fold}}/history.csv", fold=SCORED_MEMBERS),
+        attention=expand(f"{R}/attention/{{fold}}/history.csv", fold=SCORED_MEMBERS),
     output:
-        figures=directory(f"{R}/report/figures"),
+        figures=report(
+            directory(f"{E}/report/figures"),
+            patterns=["{figure}.svg"],
+            # draw_figures writes it: each figure's own, as on the page
+            caption=os.path.abspath(f"{E}/report/figures/captions.rst"),
+            category=lambda wildcards: figure(wildcards)["section"],
+            labels=lambda wildcards: {"figure": figure(wildcards)["title"]},
+        ),
     log:
         log_of("draw_figures"),
     localrule: True
@@ -114,7 +122,7 @@ rule draw_figures:
         """
         {PYTHON} -m mammo_steps.draw_figures \
             --scores {input.scores:q} --auc {input.auc:q} --evaluation {input.evaluation:q} \
-            --localisation {input.localisation:q} --maps {input.maps:q} \
+            --localisation {input.localisation:q} \
             --holistic-histories {input.holistic:q} --attention-histories {input.attention:q} \
             --figures {output.figures:q} &>{log:q}
         """
@@ -123,18 +131,24 @@ rule draw_figures:
 rule report:
     input:
         flow=f"{R}/cohort/flow.json",
-        auc=f"{R}/report/auc.csv",
-        evaluation=f"{R}/report/evaluation.json",
-        localisation=f"{R}/report/localisation.csv",
-        audit=f"{R}/report/crop_audit.csv",
-        figures=f"{R}/report/figures",
+        auc=f"{E}/report/auc.csv",
+        evaluation=f"{E}/report/evaluation.json",
+        localisation=f"{E}/report/localisation.csv",
+        audit=f"{E}/report/crop_audit.csv",
+        figures=f"{E}/report/figures",
+        gallery=f"{E}/report/gallery",
         runs=expand(
             f"{R}/{{model}}/{{fold}}/run.json",
             model=["holistic", "attention"],
-            fold=MEMBERS,
+            fold=SCORED_MEMBERS,
         ),
     output:
-        report=f"{R}/report/report.html",
+        report=report(
+            f"{E}/report/report.html",
+            caption="../report/page.rst",
+            category="Page",
+            labels={"page": "Report"},
+        ),
     log:
         log_of("report"),
     localrule: True
@@ -145,13 +159,76 @@ rule report:
         code=code("report"),
         results=R,  # whose manifests say what the steps took: no input, since times change nothing
         settings=json.dumps(
-            {"study": config["study"], "synthetic": config["synthetic"]}
+            {
+                "study": config["study"],
+                "synthetic": config["synthetic"],
+                "partial": PARTIAL,
+                "scoring": {
+                    "members": config["members"],
+                    "holistic_flip": config["locate_coa"]["test_time_flip"],
+                    "attention_flip": config["score_attention"]["test_time_flip"],
+                    "coas_per_image": config["locate_coa"]["coas_per_image"],
+                    "roi_pooling": config["score_attention"]["roi_pooling"],
+                },
+            }
         ),
     shell:
         """
         {PYTHON} -m mammo_steps.report \
             --flow {input.flow:q} --auc {input.auc:q} --evaluation {input.evaluation:q} \
             --localisation {input.localisation:q} --crop-audit {input.audit:q} \
-            --figures {input.figures:q} --runs {input.runs:q} --results {params.results:q} \
+            --figures {input.figures:q} --gallery {input.gallery:q} --runs {input.runs:q} --results {params.results:q} \
             --settings {params.settings:q} --report {output.report:q} &>{log:q}
+        """
+
+
+rule write_cards:
+    input:
+        flow=f"{R}/cohort/flow.json",
+        images=f"{R}/cohort/images.parquet",
+        auc=f"{E}/report/auc.csv",
+        evaluation=f"{E}/report/evaluation.json",
+        localisation=f"{E}/report/localisation.csv",
+        runs=expand(
+            f"{R}/{{model}}/{{fold}}/run.json",
+            model=["holistic", "attention"],
+            fold=SCORED_MEMBERS,
+        ),
+    output:
+        model=report(
+            f"{E}/report/model_card.md",
+            caption="../report/card.rst",
+            category="Cards",
+            labels={"card": "Model card"},
+        ),
+        data=report(
+            f"{E}/report/data_card.md",
+            caption="../report/card.rst",
+            category="Cards",
+            labels={"card": "Data card"},
+        ),
+    log:
+        log_of("write_cards"),
+    localrule: True
+    resources:
+        mem_mb=mem_mb("write_cards"),
+        runtime=runtime("write_cards"),
+    params:
+        code=code("write_cards"),
+        results=R,  # whose manifests say what the steps took: no input, since times change nothing
+        settings=json.dumps(
+            {
+                "study": config["study"],
+                "dataset": config["dataset"],
+                "synthetic": config["synthetic"],
+                "partial": PARTIAL,
+            }
+        ),
+    shell:
+        """
+        {PYTHON} -m mammo_steps.write_cards \
+            --flow {input.flow:q} --images {input.images:q} --auc {input.auc:q} \
+            --evaluation {input.evaluation:q} --localisation {input.localisation:q} \
+            --runs {input.runs:q} --results {params.results:q} --settings {params.settings:q} \
+            --model-card {output.model:q} --data-card {output.data:q} &>{log:q}
         """

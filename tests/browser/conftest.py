@@ -1,0 +1,56 @@
+"""A browser, where the machine has one, and a page to open from disk without a network."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+from reported_study import evaluated, page_of
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium: the one that CHROMIUM names, the system's, or Playwright's own."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    with sync_playwright() as playwright:
+        try:
+            started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        except Error as error:
+            pytest.skip(
+                f"no browser: install Debian's chromium, or set CHROMIUM ({str(error).splitlines()[0]})"
+            )
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a small synthetic study."""
+    folder = evaluated(tmp_path_factory.mktemp("page"))
+    page_of(folder)
+    return folder / "report.html"
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page from disk, offline, at a width; what its console says is in `page.said`."""
+    contexts = []
+
+    def open_(path: Path, width: int = 1440, **more: object) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **more)
+        contexts.append(context)
+        page = context.new_page()
+        page.said = []
+        page.on("console", lambda message: page.said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("requestfailed", lambda request: page.said.append(f"wanted {request.url[:80]}"))
+        page.goto(path.as_uri(), wait_until="load")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()

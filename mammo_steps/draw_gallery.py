@@ -30,7 +30,8 @@ from mammo_steps.core.exam_sheet import View, exam_sheet
 from mammo_steps.core.files import replacing, write_json, write_text
 from mammo_steps.core.gallery import INDEX, TITLES, jpeg, sections
 from mammo_steps.core.overlay import SALIENCY, TOP_PIXELS, png, saliency_levels, top_levels
-from mammo_steps.core.page import render, words
+from mammo_steps.core.page import render
+from mammo_steps.core.page_words import words
 from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.table1 import SYNTHETIC, partial_words
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 # set in the environment of a job's steps: when its run began, by the clock of the host where the run was typed
 UNDER_SNAKEMAKE = "MAMMO_STEPS_UNDER_SNAKEMAKE"
+
+_CLOCKS_DIFFER = timedelta(hours=1)  # of hosts of one study, at most
+_LAST = "~"  # sorts behind all times
 
 
 class SupersededError(SystemExit):
@@ -134,7 +137,11 @@ def begin(step: str, given: Mapping[str, Any]) -> None:
 
 def utc_now() -> str:
     """Texts that sort as their times do."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _text_of(datetime.now(UTC))
+
+
+def _text_of(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def run_began_utc() -> str | None:
@@ -224,7 +231,7 @@ def check_later_writer(path: Path) -> None:
     if (
         _this_process is not None
         and found is not None
-        and _began(found) > (_this_process.run_began_utc, _this_process.began_utc)
+        and _is_later(found, (_this_process.run_began_utc, _this_process.began_utc))
     ):
         job = f", SLURM job {found['slurm_job']}" if found.get("slurm_job") else ""
         raise LaterWriterError(
@@ -259,6 +266,16 @@ def _began(manifest: Mapping[str, Any]) -> tuple[str, str]:
     return manifest.get("run_began_utc", manifest["began_utc"]), manifest["began_utc"]
 
 
+def _is_ahead(manifest: Mapping[str, Any]) -> bool:
+    """Whether its run began at a time that has not come yet, by a clock that was wrong."""
+    return _began(manifest)[0] > _text_of(datetime.now(UTC) + _CLOCKS_DIFFER)
+
+
+def _is_later(found: Mapping[str, Any], than: tuple[str, str]) -> bool:
+    """What was made under a clock that was ahead is not later: it is to be written anew."""
+    return _began(found) > than and not _is_ahead(found)
+
+
 def made_by_this_run(outputs: Iterable[Path]) -> bool:
     """Whether all of them are there, and made by this run of Snakemake, or a later one, as far as manifests tell."""
     there = list(outputs)
@@ -266,7 +283,7 @@ def made_by_this_run(outputs: Iterable[Path]) -> bool:
     return (
         bool(made)
         and all(path.exists() for path in there)
-        and all(_began(one)[0] >= (run_began_utc() or "") for one in made)
+        and all(_began(one)[0] >= (run_began_utc() or "") and not _is_ahead(one) for one in made)
     )
 
 
@@ -278,7 +295,7 @@ def check_left_over(outputs: Iterable[Path]) -> None:
     began = run_began_utc()
     for path in outputs:
         found = _lying(path)
-        if began and found is not None and _began(found)[0] > began:
+        if began and found is not None and _is_later(found, (began, _LAST)):
             raise LaterWriterError(
                 f"{path} was made by a later run ({_began(found)[0]}) than that of this job ({began}), which was "
                 "killed and has left the job in the queue. The job does nothing"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mammo_steps.core.answerable import women_by_worst_outcome
 from mammo_steps.core.fold_count import most_folds, per_fold
-from mammo_steps.core.page import percent
+from mammo_steps.core.page_words import percent
 from mammo_steps.core.reason_texts import UNDEFINED_TEXTS
 from mammo_steps.core.selective_loss import Association, exclusion_tests, group_tests
 from mammo_steps.core.terms import Outcome, Reason, Undefined

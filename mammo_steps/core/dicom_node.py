@@ -117,7 +117,8 @@ class Node:
 
     def _look_back(self) -> None:
         # (what waited while the node was off is tried first)
-        given_up = self.outbox.give_up_old() if self._trial.is_over(time.time(), time.monotonic()) else 0
+        down = [one.destination.name for one in self.senders if one.is_down]
+        given_up = self.outbox.give_up_old(down) if self._trial.is_over(time.time(), time.monotonic()) else 0
         if given_up:
             log.error("%d objects were not sent in time and are given up; they are kept", given_up)
         forgotten = self.outbox.forget_old(self.settings.keep_s)

@@ -72,14 +72,18 @@ class Outbox:
             Delivery(number, exam, self.queue.results / file, *rest) for number, exam, file, *rest in rows
         ]
 
-    def give_up_old(self, now: float | None = None) -> int:
-        """How many deliveries were given up now."""
+    def give_up_old(self, down: Sequence[str], now: float | None = None) -> int:
+        """How many deliveries were given up now: old ones that were refused, or whose destination is down.
+
+        What waits its turn behind a backlog is not given up.
+        """
         now = time.time() if now is None else now
         with self.ledger.transaction() as db:
             return db.execute(
                 "UPDATE deliveries SET state = 'given_up', reason = coalesce(reason, 'not reached in time') "
-                "WHERE state = 'waiting' AND since < ?",
-                (now - self.patience.give_up_s,),
+                "WHERE state = 'waiting' AND since < ? "
+                f"AND (tries > 0 OR destination IN ({', '.join('?' for _ in down)}))",
+                (now - self.patience.give_up_s, *down),
             ).rowcount
 
     def waits(self, delivery: Delivery) -> bool:

@@ -53,6 +53,11 @@ class Sending(threading.Thread):
         self.stop, self.tls = stop, tls
         self.n_sent, self._n_down = 0, 0
 
+    @property
+    def is_down(self) -> bool:
+        """Whether the destination could not be reached when it was tried last."""
+        return self._n_down > 0
+
     def run(self) -> None:
         while not self.stop.is_set():
             try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mammo_steps.core.page import words as in_words
+from mammo_steps.core.page_words import words as in_words
 
 _BY = {
     "vendor": "",

@@ -1,4 +1,4 @@
-"""What every page of ours has in common: how numbers and words are written, and how a template is filled.
+"""What every page of ours has in common: how a template is filled, and what may stand in it as it is.
 
 A page is one HTML file that needs no other file and no network. Templates, and the colours and type that pages share
 (page_style.html.j2), stand in the folder `pages`.
@@ -15,46 +15,9 @@ from xml.etree import ElementTree
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from mammo_steps.core.page_words import number, p_value, percent, ratio, typeset, words
+
 PAGES = Path(__file__).parents[1] / "pages"
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Fixed digits, thousands apart; a dash for None."""
-    if value is None:
-        return "\N{EN DASH}"
-    text = f"{value:,.{digits}f}"
-    if not text.strip("-0.,"):
-        text = text.lstrip("-")  # no minus before nothing
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    if value is None:
-        return "\N{EN DASH}"
-    return f"{number(100 * value, digits)}\N{NARROW NO-BREAK SPACE}%"
-
-
-def p_value(value: float | None) -> str:
-    if value is None:
-        return "\N{EN DASH}"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def ratio(value: float) -> str:
-    """A ratio from 0 to infinity."""
-    return "\N{INFINITY}" if value == float("inf") else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
-
-
-def words(text: str | None) -> str:
-    """A value of a closed set as people write it."""
-    if text is None:
-        return "not known"
-    return text.replace("screen_detected", "screen-detected").replace("_", " ")
-
-
-def typeset(text: str) -> str:
-    """Typographic apostrophes."""
-    return text.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
 
 
 def inline_svg(text: str, name: str) -> Markup:

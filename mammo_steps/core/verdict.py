@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mammo_steps.core.page import percent
+from mammo_steps.core.page_words import percent
 
 
 class Level(StrEnum):

@@ -13,6 +13,7 @@ from mammo_steps.core.artefacts import (
     artefact_folder,
     begin,
     check_left_over,
+    made_by_this_run,
     write_artefact,
 )
 from mammo_steps.core.files import write_text
@@ -186,3 +187,17 @@ def test_of_two_processes_the_one_that_began_later_wins_whoever_ends_first(tmp_p
     assert "began later" in orphan.communicate("\n")[1] and orphan.returncode == 1
     assert (tmp_path / "a.txt").read_text() == "later"
     assert sorted(path.name for path in tmp_path.iterdir()) == [".a.txt.manifest.json", "a.txt"]
+
+
+def test_what_was_made_under_a_clock_that_was_ahead_is_made_anew(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(artefacts.UNDER_SNAKEMAKE, "2999-01-01T12:00:00.000000Z")
+    begin("split_folds", {})
+    write_artefact(Path("a.txt"), "under a clock that was ahead")
+    monkeypatch.setenv(artefacts.UNDER_SNAKEMAKE, artefacts.utc_now())
+    assert not made_by_this_run([Path("a.txt")])
+    check_left_over([Path("a.txt")])
+    begin("split_folds", {})
+    write_artefact(Path("a.txt"), "now")
+    assert Path("a.txt").read_text() == "now" and made_by_this_run([Path("a.txt")])

@@ -1,62 +1,22 @@
 """A DICOM node's queue: what it keeps, when an exam is ready, what an answer changes, what a kill leaves."""
 
 import io
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from node_queue import PATIENCE, WAITS, again, answer, files, four, image, ready
 
 from mammo_steps.by_hand.serve_dicom import _outbox
-from mammo_steps.core import dicom_node_outbox
-from mammo_steps.core.dicom_node_arrival import Arrival
-from mammo_steps.core.dicom_node_files import sha256_of
 from mammo_steps.core.dicom_node_ledger import Ledger
-from mammo_steps.core.dicom_node_outbox import DAMAGED_RESULT, Outbox, Patience
-from mammo_steps.core.dicom_node_queue import ConflictError, MadeObject, NodeQueue, ReadyExam
+from mammo_steps.core.dicom_node_outbox import Outbox
+from mammo_steps.core.dicom_node_queue import ConflictError, NodeQueue
 from mammo_steps.core.dicom_node_recovery import DAMAGED_IMAGE
-from mammo_steps.core.dicom_node_waits import Waits
-
-WAITS = Waits(complete_s=5, incomplete_s=100)
-PATIENCE = Patience(first_s=10, longest_s=35, give_up_s=1000)
 
 
 @pytest.fixture
 def queue(tmp_path: Path) -> NodeQueue:
     return NodeQueue(tmp_path / "queue", WAITS, ["pacs"], most_tries=2)
-
-
-def again(queue: NodeQueue, destinations: tuple[str, ...] = ("pacs",)) -> NodeQueue:
-    """The queue as the next start finds it; nothing of the first one was put in order."""
-    queue.close()
-    return NodeQueue(queue.folder, WAITS, destinations, most_tries=2, now=0)
-
-
-def image(number: int, view: str = "L-CC", exam: int = 1, patient: str = "P1", text: str = "") -> Arrival:
-    content = f"image {number} {text}"
-    return Arrival(f"1.3.{number}", f"1.2.{exam}", patient, view, content, bytearray(content.encode()))
-
-
-def four(exam: int = 1) -> list[Arrival]:
-    views = ("L-CC", "L-MLO", "R-CC", "R-MLO")
-    return [image(10 * exam + number, view, exam) for number, view in enumerate(views)]
-
-
-def ready(queue: NodeQueue, now: float) -> ReadyExam:
-    found = queue.next_exam(now)
-    assert found is not None
-    return found
-
-
-def answer(queue: NodeQueue, exam: ReadyExam, uids: list[str], now: float = 200, text: str = "") -> bool:
-    scratch = queue.make_scratch()
-    for uid in uids:
-        (scratch / f"{uid}.dcm").write_text(uid + text)
-    return queue.answered(exam, scratch, [MadeObject(uid, f"{uid}.dcm") for uid in uids], now)
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(path.read_text() for path in folder.rglob("*.dcm"))
 
 
 def test_an_exam_with_four_views_is_ready_soon_and_another_one_later(queue: NodeQueue) -> None:
@@ -140,44 +100,6 @@ def test_a_second_node_may_not_work_on_the_same_queue(queue: NodeQueue) -> None:
         NodeQueue(queue.folder, WAITS, [], most_tries=2)
 
 
-def test_an_answer_goes_to_every_destination(tmp_path: Path) -> None:
-    queue = NodeQueue(tmp_path / "queue", WAITS, ["pacs", "archive"], most_tries=2)
-    queue.admit(image(1), now=0)
-    assert answer(queue, ready(queue, 100), ["7.1", "7.2"])
-    outbox = Outbox(queue, PATIENCE)
-    for name in ("pacs", "archive"):
-        assert [one.file.read_text() for one in outbox.due(name, now=200)] == ["7.1", "7.2"]
-    assert not list(queue.scratch.iterdir())
-
-
-def test_what_was_sent_is_not_due_again(queue: NodeQueue) -> None:
-    queue.admit(image(1), now=0)
-    answer(queue, ready(queue, 100), ["7.1", "7.2"])
-    outbox = Outbox(queue, PATIENCE)
-    outbox.sent(outbox.due("pacs", now=200)[0])
-    assert [one.file.read_text() for one in Outbox(again(queue), PATIENCE).due("pacs", now=200)] == ["7.2"]
-
-
-def test_a_late_image_makes_a_new_answer_and_what_is_superseded_and_unsent_is_sent_no_more(
-    queue: NodeQueue,
-) -> None:
-    queue.admit(image(1), now=0)
-    answer(queue, ready(queue, 100), ["7.1", "7.2"])
-    queue.admit(image(2), now=300)
-    late = ready(queue, 400)
-    assert len(late.files) == 2
-    answer(queue, late, ["7.2", "7.3"], text=" new")
-    due = Outbox(queue, PATIENCE).due("pacs", now=500)
-    assert [one.file.read_text() for one in due] == ["7.2", "7.3 new"]  # 7.2 stays as it was made first
-
-
-def test_an_object_that_an_answer_dropped_and_a_later_one_has_again_is_sent(queue: NodeQueue) -> None:
-    for number, uid in ((1, "7.1"), (2, "7.2"), (3, "7.1")):
-        queue.admit(image(number), now=1000 * number)
-        answer(queue, ready(queue, 1000 * number + 100), [uid])
-    assert [one.file.read_text() for one in Outbox(queue, PATIENCE).due("pacs", now=9000)] == ["7.1"]
-
-
 def test_an_image_that_comes_while_its_exam_is_scored_voids_that_answer(queue: NodeQueue) -> None:
     queue.admit(image(1), now=0)
     exam = ready(queue, 100)
@@ -243,35 +165,6 @@ def test_an_answer_may_not_have_the_uid_of_another_exams_answer(queue: NodeQueue
     assert files(queue.results) == ["7.1"]
 
 
-def test_a_refused_object_waits_longer_each_time_and_is_given_up_in_the_end(queue: NodeQueue) -> None:
-    queue.admit(image(1), now=0)
-    answer(queue, ready(queue, 100), ["7.1"], now=200)
-    outbox = Outbox(queue, PATIENCE)
-    now = 200.0
-    for wait in (10, 20, 35, 35):
-        (delivery,) = outbox.due("pacs", now=now)
-        outbox.refused(delivery, "the destination answered A700", now=now)
-        assert not outbox.due("pacs", now=now + wait - 1)
-        now += wait
-    assert outbox.give_up_old(now=1200) == 0 and outbox.give_up_old(now=1201) == 1
-    assert not outbox.due("pacs", now=1201)
-    assert files(queue.results) == ["7.1"] and outbox.forget_old(0, now=10**6) == 0
-    assert outbox.retry(now=2000) == (0, 1)
-    assert len(outbox.due("pacs", now=2000)) == 1
-
-
-def test_exams_are_forgotten_when_all_was_sent_and_some_time_has_passed(queue: NodeQueue) -> None:
-    for exam in (1, 2):
-        queue.admit(image(exam, exam=exam), now=0)
-        answer(queue, ready(queue, 100), [f"7.{exam}"], now=200)
-    outbox = Outbox(queue, PATIENCE)
-    outbox.sent(outbox.due("pacs", now=200)[0])
-    assert outbox.forget_old(100, now=299) == 0
-    assert outbox.forget_old(100, now=301) == 1
-    assert files(queue.exams) == ["image 2 "] and files(queue.results) == ["7.2"]
-    assert queue.admit(image(1), now=400)  # what comes again is a new exam
-
-
 def test_what_a_kill_left_half_done_is_put_away_at_the_next_start(queue: NodeQueue) -> None:
     queue.admit(image(1), now=0)
     exam = queue.exam_of("1.2.1")
@@ -314,28 +207,6 @@ def test_a_file_that_was_changed_while_it_waited_is_told_and_mended_by_what_is_s
     queue = again(queue)
     assert [queue.admit(arrival, now=10) for arrival in four()].count(True) == 2
     assert ready(queue, 15).is_whole()
-
-
-@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_text("7.1 of someone else")])
-def test_a_result_that_was_changed_before_it_was_sent_is_sent_after_it_was_made_anew(
-    tmp_path: Path, damage: Callable[[Path], object]
-) -> None:
-    queue = NodeQueue(tmp_path / "queue", WAITS, ["pacs", "archive"], most_tries=2)
-    outbox = Outbox(queue, PATIENCE)
-    queue.admit(image(1), now=0)
-    answer(queue, ready(queue, 100), ["7.1", "7.2"])
-    outbox.sent(outbox.due("archive", now=200)[0])
-    damage(outbox.due("pacs", now=200)[0].file)
-    outbox.damaged(outbox.due("pacs", now=200)[0])
-    assert queue.ledger.counts(300).reasons == {DAMAGED_RESULT: 1}
-    assert [one.file.read_text() for one in outbox.due("pacs", now=300)] == ["7.2"]
-    assert outbox.forget_old(0, now=10**6) == 0
-    outbox.retry(now=300)
-    assert answer(queue, ready(queue, 300), ["7.1", "7.2"], text=" new")
-    due = outbox.due("pacs", now=300)
-    assert sorted(one.file.read_text() for one in due) == ["7.1 new", "7.2"]
-    assert all(sha256_of(one.file) == one.sha256 for one in due)
-    assert [one.file.read_text() for one in outbox.due("archive", now=300)] == ["7.2"]  # 7.1 it has
 
 
 def test_a_queue_of_another_version_is_refused(queue: NodeQueue) -> None:
@@ -426,50 +297,9 @@ def test_a_file_that_is_no_exams_is_left_alone(queue: NodeQueue, caplog: pytest.
     assert "has a file in it that is no exam's" in caplog.text
 
 
-def test_objects_for_a_destination_that_is_no_more_are_told_and_can_be_let_go(queue: NodeQueue) -> None:
-    queue.admit(image(1), now=0)
-    answer(queue, ready(queue, 100), ["7.1", "7.2"])
-    queue = again(queue, ("archive",))
-    outbox = Outbox(queue, PATIENCE)
-    assert outbox.strangers(["archive"]) == {"pacs": 2} and outbox.strangers(["pacs"]) == {}
-    outbox.give_up_old(now=10**6)
-    assert outbox.strangers(["archive"]) == {"pacs": 2}
-    with pytest.raises(ValueError, match=r"no object waits for a destination pax; some wait for: pacs \(2\)"):
-        outbox.drop("pax")
-    assert outbox.drop("pacs") == 2 and outbox.strangers([]) == {}
-    assert outbox.forget_old(0, now=10**6) == 1
-
-
 def test_a_change_that_fails_half_way_changes_nothing(queue: NodeQueue) -> None:
     queue.admit(image(1), now=0)
     with pytest.raises(io.UnsupportedOperation), queue.ledger.transaction() as db:
         db.execute("UPDATE exams SET tries = 7")
         raise io.UnsupportedOperation
     assert queue.ledger.rows("SELECT tries FROM exams") == [(0,)]
-
-
-def test_an_image_that_comes_while_its_exam_is_forgotten_is_kept(
-    queue: NodeQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    queue.admit(image(1), now=0)
-    assert answer(queue, ready(queue, 100), ["7.1"])
-    outbox = Outbox(queue, PATIENCE)
-    outbox.sent(outbox.due("pacs", now=300)[0])
-    removed = dicom_node_outbox.remove
-
-    def slowly(folder: Path) -> None:
-        queue.admit(image(2, "L-MLO"), now=10_000)
-        removed(folder)
-
-    monkeypatch.setattr(dicom_node_outbox, "remove", slowly)
-    assert outbox.forget_old(keep_s=10, now=10_000) == 1
-    assert files(queue.exams) == ["image 2 "] and ready(queue, 10_100).is_whole()
-
-
-def test_what_was_refused_is_due_behind_what_was_not_tried(queue: NodeQueue) -> None:
-    queue.admit(image(1), now=0)
-    assert answer(queue, ready(queue, 100), ["7.1", "7.2"])
-    outbox = Outbox(queue, PATIENCE)
-    first, second = outbox.due("pacs", now=300)
-    outbox.refused(first, "no", now=300)
-    assert [one.number for one in outbox.due("pacs", now=400)] == [second.number, first.number]

@@ -12,7 +12,7 @@ from tiny_study import TinyStudy
 
 from mammo_steps.core.examination import Task
 from mammo_steps.core.ordered_pool import Lost
-from mammo_steps.core.page import ratio
+from mammo_steps.core.page_words import ratio
 from mammo_steps.core.tables import read_table, write_rows
 from mammo_steps.doctor import found_of
 

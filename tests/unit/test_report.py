@@ -9,7 +9,8 @@ from reported_study import FLOW, HOSTILE, SCORING, evaluated, page_of
 from scored_study import exam_rows
 
 from mammo_steps.core.files import write_json
-from mammo_steps.core.page import as_json, as_script, inline_svg, number, p_value, percent
+from mammo_steps.core.page import as_json, as_script, inline_svg
+from mammo_steps.core.page_words import number, p_value, percent
 from mammo_steps.core.run_charts import time_unit
 from mammo_steps.report import excluded_by_outcome, flow_boxes, flow_steps, scoring_words, triage_rows
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,24 @@ def manifests_of(results: Path) -> dict[Path, dict[str, Any] | None]:
             found[artefact] = manifest = None
         for path in map(Path, manifest["inputs"] if manifest else ()):
             pending += [made for made in (path, path.parent) if _has_manifest(made)]
-    return dict(sorted(found.items()))
+    return _without_circles(dict(sorted(found.items())))
+
+
+def _without_circles(manifests: dict[Path, dict[str, Any] | None]) -> dict[Path, dict[str, Any] | None]:
+    """Manifests that say of an artefact that it was made from itself are damaged."""
+    while True:
+        try:
+            TopologicalSorter({artefact: made_from(artefact, manifests) for artefact in manifests}).prepare()
+        except CycleError as error:
+            manifests |= dict.fromkeys(error.args[1])
+        else:
+            return manifests
+
+
+def made_from(artefact: Path, manifests: Mapping[Path, Mapping[str, Any] | None]) -> list[Path]:
+    """The artefacts that its manifest names, as files or as folders of files."""
+    inputs = map(Path, (manifests[artefact] or {"inputs": ()})["inputs"])
+    return [one for path in inputs for one in (path, path.parent) if one in manifests]
 
 
 def _has_manifest(artefact: Path) -> bool:
@@ -150,9 +168,7 @@ def in_turns(wrong: Iterable[Path], manifests: Mapping[Path, Mapping[str, Any] |
     @functools.cache
     def turn(artefact: Path) -> int:
         """How many wrong ones come one after the other on the way to it."""
-        inputs = [Path(name) for name in (manifests[artefact] or {"inputs": ()})["inputs"]]
-        made = [one for path in inputs for one in (path, path.parent) if one in manifests]
-        return max((turn(one) + (one in wrong) for one in made), default=0)
+        return max((turn(one) + (one in wrong) for one in made_from(artefact, manifests)), default=0)
 
     turns = {artefact: turn(artefact) for artefact in sorted(wrong)}
     return [[a for a, own in turns.items() if own == number] for number in sorted(set(turns.values()))]

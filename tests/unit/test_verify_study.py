@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -142,6 +143,18 @@ def test_a_damaged_manifest_is_found(study: Path, capsys: pytest.CaptureFixture[
     manifest_path(C).write_text("{")
     status, said = verify(capsys)
     assert status == 1 and "its manifest is damaged" in said
+
+
+def test_manifests_that_name_each_other_in_a_circle_are_damaged(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for artefact, from_ in ((A, C), (ROLES, ROLES)):
+        manifest = json.loads(manifest_path(artefact).read_text())
+        manifest["inputs"][str(from_)] = {"sha256": "0" * 64, "bytes": 1}
+        manifest_path(artefact).write_text(json.dumps(manifest))
+    status, said = verify(capsys)
+    assert status == 1 and said.count("its manifest is damaged") == 4  # a, b and c, and the table
+    assert str(FIGURES) not in said
 
 
 def test_logs_and_hidden_files_need_no_manifest(study: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 from reported_study import evaluated, page_of
 
@@ -54,3 +55,18 @@ def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
     yield open_
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def axe_says() -> Callable[[Page], list[str]]:
+    """What axe-core finds wrong with a page: its rule and the first place.
+
+    The shadows of `.scroll` go first: axe does not judge the contrast of text before a picture.
+    """
+
+    def says(page: Page) -> list[str]:
+        page.evaluate("document.querySelectorAll('.scroll').forEach(one => one.style.background = 'none')")
+        found = Axe().run(page).response["violations"]
+        return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found]
+
+    return says

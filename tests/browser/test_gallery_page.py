@@ -1,7 +1,6 @@
 """The exam gallery as its readers have it: from disk, offline, at three widths, light and dark, by keyboard."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from made_gallery import draw, exam_of
 
 from mammo_steps.core.exam_kinds import Kind
@@ -15,12 +14,12 @@ def gallery(tmp_path_factory):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1440])
-def test_nothing_sticks_out_the_console_is_silent_and_axe_finds_nothing(opened, gallery, width, scheme):
+def test_nothing_sticks_out_the_console_is_silent_and_axe_finds_nothing(
+    opened, axe_says, gallery, width, scheme
+):
     page = opened(gallery, width, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert [
-        f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in Axe().run(page).response["violations"]
-    ] == []
+    assert axe_says(page) == []
     assert page.said == [] and "SYNTHETIC" in page.inner_text("body")
 
 

@@ -4,7 +4,6 @@ import re
 import time
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 SECTIONS = (
     *(
@@ -49,11 +48,6 @@ def until(page, expression, seconds=60):
         page.wait_for_timeout(50)
 
 
-def axe_says(page):
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found]
-
-
 @pytest.mark.parametrize("width", [360, 1440, pytest.param(768, marks=pytest.mark.long)])
 def test_every_section_is_there_nothing_sticks_out_and_the_console_is_silent(opened, report, width):
     page = opened(report, width)
@@ -73,7 +67,7 @@ def test_every_section_is_there_nothing_sticks_out_and_the_console_is_silent(ope
         pytest.param(1440, "dark", marks=pytest.mark.long),
     ],
 )
-def test_axe_finds_nothing_contrast_included(opened, report, scheme, width):
+def test_axe_finds_nothing_contrast_included(opened, axe_says, report, scheme, width):
     page = opened(report, width, color_scheme=scheme)
     all_alive(page)
     assert axe_says(page) == []

@@ -48,29 +48,27 @@ def until(page, expression, seconds=60):
         page.wait_for_timeout(50)
 
 
-@pytest.mark.parametrize("width", [360, 1440, pytest.param(768, marks=pytest.mark.long)])
-def test_every_section_is_there_nothing_sticks_out_and_the_console_is_silent(opened, report, width):
-    page = opened(report, width)
-    all_alive(page)
-    assert [page.locator(f"#{name}").count() for name in SECTIONS] == [1] * len(SECTIONS)
-    assert page.evaluate(STICKING_OUT) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.said == []
-
-
 @pytest.mark.parametrize(
     ("width", "scheme"),
     [
         (360, "dark"),
         (1440, "light"),
         pytest.param(360, "light", marks=pytest.mark.long),
+        pytest.param(768, "light", marks=pytest.mark.long),
+        pytest.param(768, "dark", marks=pytest.mark.long),
         pytest.param(1440, "dark", marks=pytest.mark.long),
     ],
 )
-def test_axe_finds_nothing_contrast_included(opened, axe_says, report, scheme, width):
+def test_every_section_is_there_nothing_sticks_out_the_console_is_silent_and_axe_finds_nothing(
+    opened, axe_says, report, scheme, width
+):
     page = opened(report, width, color_scheme=scheme)
     all_alive(page)
+    assert [page.locator(f"#{name}").count() for name in SECTIONS] == [1] * len(SECTIONS)
+    assert page.evaluate(STICKING_OUT) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert axe_says(page) == []
+    assert page.said == []
 
 
 def test_a_switch_hides_its_series_by_keyboard_and_brings_it_back(opened, report):

@@ -1,6 +1,7 @@
 """What happens to jobs in a queue, done to a study: each time the same comes out, to the byte.
 
-Most tests ask for the weights of the training that they disturb, and two for the AUCs that the whole study has of it.
+Most tests ask for the weights of the training that they disturb, and two for the AUCs that the whole study has of it;
+all ask for the AUCs with `WHOLE=1 make test-slurm`, which takes twice as long.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster
-from conftest import AUC, CONFIGS, MODELS, ended, snakemake
+from conftest import AUC, CONFIGS, GOAL, ended, snakemake
 
 pytestmark = pytest.mark.slurm
 
@@ -51,7 +52,7 @@ def training(folder: Path) -> str:
 
 
 def check(folder: Path, undisturbed: Path, *wanted: str) -> None:
-    for file in wanted or MODELS:
+    for file in wanted or GOAL:
         assert (folder / file).read_bytes() == (undisturbed / file).read_bytes()
     assert not jobs("RUNNING", "PENDING")
 
@@ -71,7 +72,7 @@ def test_a_cancelled_training_goes_on(cluster: Cluster, study: Path, undisturbed
 
 
 def test_a_training_that_hangs_until_its_time_is_up(cluster: Cluster, study: Path, undisturbed: Path) -> None:
-    run = snakemake(study, *MODELS, "--set-resources", "train_holistic:runtime=1")
+    run = snakemake(study, *GOAL, "--set-resources", "train_holistic:runtime=1")
     number = training(study)
     fold = "fold0" if "fold0" in jobs()[number] else "fold1"
     stopped = process_of(study, f"train_holistic/{fold}")
@@ -93,7 +94,7 @@ def process_of(study: Path, words: str) -> int:
 
 
 def test_a_node_that_dies(cluster: Cluster, study: Path, undisturbed: Path) -> None:
-    run = snakemake(study, *MODELS, "--slurm-no-requeue")
+    run = snakemake(study, *GOAL, "--slurm-no-requeue")
     number = training(study)
     told = subprocess.run(
         ["squeue", "-h", "-j", number, "-o", "%N"], capture_output=True, text=True, check=True
@@ -109,7 +110,7 @@ def test_a_node_that_dies(cluster: Cluster, study: Path, undisturbed: Path) -> N
 
 
 def test_a_controller_that_is_restarted(cluster: Cluster, study: Path, undisturbed: Path) -> None:
-    run = snakemake(study, *MODELS)
+    run = snakemake(study, *GOAL)
     training(study)
     cluster.kill_controller()
     time.sleep(10)
@@ -121,12 +122,12 @@ def test_a_controller_that_is_restarted(cluster: Cluster, study: Path, undisturb
 def test_ctrl_c_ends_the_jobs_and_the_next_run_goes_on(
     cluster: Cluster, study: Path, undisturbed: Path
 ) -> None:
-    run = snakemake(study, *MODELS)
+    run = snakemake(study, *GOAL)
     training(study)
     run.send_signal(signal.SIGINT)
     assert run.wait(60) != 0
     wait_for(lambda: not jobs("RUNNING", "PENDING"), "end of the jobs", 30)
-    ended(snakemake(study, *MODELS), study)
+    ended(snakemake(study, *GOAL), study)
     check(study, undisturbed)
 
 
@@ -151,7 +152,7 @@ def test_a_killed_runs_jobs_that_begin_when_a_later_run_has_done_their_work(
 ) -> None:
     """They wait in the queue until then, and were submitted with other settings."""
     (tmp_path / "other.yaml").write_text("train_holistic: {fit: {learning_rate: 0.5}}")
-    run = snakemake(study, *MODELS, configs=(*CONFIGS, str(tmp_path / "other.yaml")))
+    run = snakemake(study, *GOAL, configs=(*CONFIGS, str(tmp_path / "other.yaml")))
     wait_for(lambda: len(jobs("RUNNING")) == 2, "second training")
     left = set(jobs("RUNNING"))
     run.kill()
@@ -159,7 +160,7 @@ def test_a_killed_runs_jobs_that_begin_when_a_later_run_has_done_their_work(
     for number in left:
         subprocess.run(["scontrol", "requeuehold", number], check=True)
     ended(snakemake(study, "--unlock", profile=False), study)
-    ended(snakemake(study, *MODELS), study)
+    ended(snakemake(study, *GOAL), study)
     weights = {path: path.read_bytes() for path in study.glob("results/demo/holistic/*/model.safetensors")}
     assert len(weights) == 2
     for number in left:
@@ -189,22 +190,22 @@ def test_a_full_disk(cluster: Cluster, study: Path, undisturbed: Path, tmp_path:
         pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr}")
     try:
         shutil.copytree(kept, results, dirs_exist_ok=True)
-        run = snakemake(study, *MODELS, "--retries", "0")
+        run = snakemake(study, *GOAL, "--retries", "0")
         assert run.wait(1500) != 0
         logs = "".join(path.read_text(errors="replace") for path in study.glob("results/demo/logs/**/*.log"))
         assert "No space left on device" in logs + (study / "run.txt").read_text()
         subprocess.run(["mount", "-o", "remount,size=500m", str(results)], check=True)
-        ended(snakemake(study, *MODELS), study)
+        ended(snakemake(study, *GOAL), study)
         check(study, undisturbed)
     finally:
         subprocess.run(["umount", "-l", str(results)], check=True)
 
 
 def test_two_snakemakes_on_one_study(cluster: Cluster, study: Path, undisturbed: Path) -> None:
-    first = snakemake(study, *MODELS)
+    first = snakemake(study, *GOAL)
     training(study)
     second = subprocess.run(
-        ["python", "-m", "snakemake", "--profile", "slurm", *MODELS, "--configfile", *CONFIGS],
+        ["python", "-m", "snakemake", "--profile", "slurm", *GOAL, "--configfile", *CONFIGS],
         cwd=study,
         capture_output=True,
         text=True,

@@ -4,11 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from running import planned, snakemake
 
 MODELS = ("results/demo/holistic/fold0/model.safetensors", "results/demo/attention/fold0/model.safetensors")
 
 
+@pytest.mark.long
 def test_both_models_of_a_fold_train_on_two_processes_and_nothing_runs_again_on_one(own_study: Path) -> None:
     for model in MODELS:
         shutil.rmtree((own_study / model).parent)

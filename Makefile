@@ -38,7 +38,7 @@ test-long: $(READY) ## what takes long: shuffled labels, the demo twice, growing
 
 test-slurm: $(READY) ## the workflow on a SLURM of its own, with what goes wrong in a queue (Debian's packages and root are wanted)
 	tests/install slurm
-	$(RUN) python -m pytest -m slurm tests/slurm
+	$(RUN) python -m pytest -v -m slurm tests/slurm
 
 bench-%: $(READY) ## bench-demo, -adapt, -tiles, -ingest, -headers, -train, -precision, -wu2019, -coverage, -evaluate, -report, -tables, -predict, -drift: print a table and write bench/<name>.json
 	$(RUN) python bench/$*.py

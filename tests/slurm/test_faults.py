@@ -74,12 +74,15 @@ def test_a_cancelled_training_goes_on(cluster: Cluster, study: Path, undisturbed
 def test_a_training_that_hangs_until_its_time_is_up(cluster: Cluster, study: Path, undisturbed: Path) -> None:
     run = snakemake(study, *GOAL, "--set-resources", "train_holistic:runtime=1")
     number = training(study)
-    fold = "fold0" if "fold0" in jobs()[number] else "fold1"
-    stopped = process_of(study, f"train_holistic/{fold}")
+    stopped = process_of(study, f"train_holistic/{fold_of(number)}")
     os.kill(stopped, signal.SIGSTOP)
     told = ended(run, study)
     assert "TIMEOUT" in told
     check(study, undisturbed)
+
+
+def fold_of(number: str) -> str:
+    return "fold0" if "fold0" in jobs()[number] else "fold1"
 
 
 def process_of(study: Path, words: str) -> int:
@@ -203,7 +206,9 @@ def test_a_full_disk(cluster: Cluster, study: Path, undisturbed: Path, tmp_path:
 
 def test_two_snakemakes_on_one_study(cluster: Cluster, study: Path, undisturbed: Path) -> None:
     first = snakemake(study, *GOAL)
-    training(study)
+    number = training(study)
+    held = process_of(study, f"train_holistic/{fold_of(number)}")
+    os.kill(held, signal.SIGSTOP)  # (else it may be done before the second one looks)
     second = subprocess.run(
         ["python", "-m", "snakemake", "--profile", "slurm", *GOAL, "--configfile", *CONFIGS],
         cwd=study,
@@ -211,6 +216,7 @@ def test_two_snakemakes_on_one_study(cluster: Cluster, study: Path, undisturbed:
         text=True,
         check=False,
     )
+    os.kill(held, signal.SIGCONT)
     assert second.returncode != 0
     assert "cannot be locked" in second.stdout + second.stderr
     ended(first, study)

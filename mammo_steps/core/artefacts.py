@@ -34,9 +34,8 @@ log = logging.getLogger(__name__)
 
 # set in the environment of a job's steps: when its run began, by the clock of the host where the run was typed
 UNDER_SNAKEMAKE = "MAMMO_STEPS_UNDER_SNAKEMAKE"
-
-_CLOCKS_DIFFER = timedelta(hours=1)  # of hosts of one study, at most
-_LAST = "~"  # sorts behind all times
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+_LAST_RUN = ".last_run"  # in the study's folder of results
 
 
 class SupersededError(SystemExit):
@@ -137,11 +136,25 @@ def begin(step: str, given: Mapping[str, Any]) -> None:
 
 def utc_now() -> str:
     """Texts that sort as their times do."""
-    return _text_of(datetime.now(UTC))
+    return datetime.now(UTC).strftime(_TIME)
 
 
-def _text_of(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def next_run_utc(results: Path) -> str:
+    """When a run begins that is later than those before it on a study, whatever the clocks of their hosts say.
+
+    It is now, or if the latest run (`note_run`) was begun on a host whose clock is ahead, just after that one.
+    """
+    try:
+        latest = datetime.strptime((results / _LAST_RUN).read_text(encoding="utf-8"), _TIME)
+    except (OSError, ValueError):
+        return utc_now()
+    return max(utc_now(), (latest + timedelta(microseconds=1)).strftime(_TIME))
+
+
+def note_run(results: Path, began_utc: str) -> None:
+    """A run of Snakemake has begun to work on a study. (Who may not write there writes no results either.)"""
+    with suppress(OSError):
+        write_text(results / _LAST_RUN, began_utc)
 
 
 def run_began_utc() -> str | None:
@@ -225,19 +238,19 @@ def _write_manifest(path: Path, about: Mapping[str, Any], mtime_ns: int) -> None
 def check_later_writer(path: Path) -> None:
     """LaterWriterError if a later run, or a process of this run that began later, has written the artefact.
 
-    Runs are told apart by the clock of the host where they were typed: those of two nodes may differ.
+    Runs are told apart by the clock of the host where they were typed (`next_run_utc`): those of nodes may differ.
     """
     found = _lying(path)
     if (
         _this_process is not None
         and found is not None
-        and _is_later(found, (_this_process.run_began_utc, _this_process.began_utc))
+        and _began(found) > (_this_process.run_began_utc, _this_process.began_utc)
     ):
         job = f", SLURM job {found['slurm_job']}" if found.get("slurm_job") else ""
         raise LaterWriterError(
             f"{path} was written by a process that began later ({found['began_utc']} on {found.get('host')}{job}); "
-            f"this one began {_this_process.began_utc}: it is left over from a run that was killed. It leaves the file "
-            "as it is, and ends"
+            f"this one began {_this_process.began_utc}: it is left over from a run that was killed, or a clock is "
+            "wrong. It leaves the file as it is, and ends"
         )
 
 
@@ -257,23 +270,15 @@ def _lying(path: Path) -> dict[str, Any] | None:
     """What is told of the latest process that has made an artefact, or has begun to write a folder."""
     found = [_made(path)]
     with suppress(OSError, ValueError):
-        found.append(json.loads(_claim(path).read_text(encoding="utf-8")))
+        claim = json.loads(_claim(path).read_text(encoding="utf-8"))
+        if isinstance(claim, dict) and isinstance(claim.get("began_utc"), str):
+            found.append(claim)
     return max((one for one in found if one is not None), key=_began, default=None)
 
 
 def _began(manifest: Mapping[str, Any]) -> tuple[str, str]:
     """Of the run, and of the process; an older manifest knows the latter alone."""
     return manifest.get("run_began_utc", manifest["began_utc"]), manifest["began_utc"]
-
-
-def _is_ahead(manifest: Mapping[str, Any]) -> bool:
-    """Whether its run began at a time that has not come yet, by a clock that was wrong."""
-    return _began(manifest)[0] > _text_of(datetime.now(UTC) + _CLOCKS_DIFFER)
-
-
-def _is_later(found: Mapping[str, Any], than: tuple[str, str]) -> bool:
-    """What was made under a clock that was ahead is not later: it is to be written anew."""
-    return _began(found) > than and not _is_ahead(found)
 
 
 def made_by_this_run(outputs: Iterable[Path]) -> bool:
@@ -283,7 +288,7 @@ def made_by_this_run(outputs: Iterable[Path]) -> bool:
     return (
         bool(made)
         and all(path.exists() for path in there)
-        and all(_began(one)[0] >= (run_began_utc() or "") and not _is_ahead(one) for one in made)
+        and all(_began(one)[0] >= (run_began_utc() or "") for one in made)
     )
 
 
@@ -295,7 +300,7 @@ def check_left_over(outputs: Iterable[Path]) -> None:
     began = run_began_utc()
     for path in outputs:
         found = _lying(path)
-        if began and found is not None and _is_later(found, (began, _LAST)):
+        if began and found is not None and _began(found)[0] > began:
             raise LaterWriterError(
                 f"{path} was made by a later run ({_began(found)[0]}) than that of this job ({began}), which was "
                 "killed and has left the job in the queue. The job does nothing"

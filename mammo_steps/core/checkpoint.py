@@ -74,7 +74,7 @@ class Checkpoints:
         """
         taken = cls.seen(folder, key)
         holder, own = taken._holder(), run_began_utc()
-        if own and holder.get("run_began_utc", "") > own:
+        if own and str(holder.get("run_began_utc", "")) > own:
             raise LockLostError(f"{taken.lock} is held for a later run. This training is left over, and ends")
         write_json(taken.lock, {**_who(), "token": taken.token})
         return taken

@@ -14,6 +14,8 @@ from mammo_steps.core.artefacts import (
     begin,
     check_left_over,
     made_by_this_run,
+    next_run_utc,
+    note_run,
     write_artefact,
 )
 from mammo_steps.core.files import write_text
@@ -189,15 +191,34 @@ def test_of_two_processes_the_one_that_began_later_wins_whoever_ends_first(tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == [".a.txt.manifest.json", "a.txt"]
 
 
-def test_what_was_made_under_a_clock_that_was_ahead_is_made_anew(
+def test_a_run_is_later_than_those_before_it_though_their_clock_was_ahead(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(artefacts.UNDER_SNAKEMAKE, "2999-01-01T12:00:00.000000Z")
-    begin("split_folds", {})
-    write_artefact(Path("a.txt"), "under a clock that was ahead")
-    monkeypatch.setenv(artefacts.UNDER_SNAKEMAKE, artefacts.utc_now())
-    assert not made_by_this_run([Path("a.txt")])
-    check_left_over([Path("a.txt")])
-    begin("split_folds", {})
-    write_artefact(Path("a.txt"), "now")
-    assert Path("a.txt").read_text() == "now" and made_by_this_run([Path("a.txt")])
+    results = Path("results/demo")
+    for ahead in ("2999-01-01T12:00:00.000000Z", None, None):
+        began = ahead or next_run_utc(results)
+        note_run(results, began)
+        monkeypatch.setenv(artefacts.UNDER_SNAKEMAKE, began)
+        begin("split_folds", {})
+        if not ahead:
+            assert not made_by_this_run([Path("a.txt")])
+        check_left_over([Path("a.txt")])
+        write_artefact(Path("a.txt"), began)
+        assert Path("a.txt").read_text() == began and made_by_this_run([Path("a.txt")])
+    assert began == "2999-01-01T12:00:00.000002Z"
+
+
+@pytest.mark.parametrize("damaged", ["", "yesterday", "2020-01-01T12:00:00.000000Z"])
+def test_a_run_begins_now_if_none_was_later(here: Path, damaged: str) -> None:
+    note_run(here, damaged)
+    before = artefacts.utc_now()
+    assert before <= next_run_utc(here) <= artefacts.utc_now()
+    assert before <= next_run_utc(here / "no study yet") <= artefacts.utc_now()
+
+
+@pytest.mark.parametrize("claim", ["{}", "[]", '"x"', '{"began_utc": 3}', "no JSON"])
+def test_a_damaged_claim_holds_nobody_up(here: Path, claim: str) -> None:
+    Path(".lists.writer.json").write_text(claim)
+    with artefact_folder(Path("lists")):
+        write_text(Path("lists/a.csv"), "whole")
+    assert not Path(".lists.writer.json").exists()

@@ -15,16 +15,16 @@ sys.path.insert(0, str(REPO))
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(REPO)] + [p for p in [os.environ.get("PYTHONPATH")] if p]
 )
-from mammo_steps.core.artefacts import UNDER_SNAKEMAKE, check_left_over, utc_now
+from mammo_steps.core.artefacts import (
+    UNDER_SNAKEMAKE,
+    check_left_over,
+    next_run_utc,
+    note_run,
+)
 from mammo_steps.core.slurm_patience import PLUGIN, keep_jobs
 
-# a job that is left over from a killed run, and finds its work done, then ends without an error: else Snakemake would
-# remove what it found, as the results of a failed job
-# (its jobs on other hosts inherit when this run began: of two runs' jobs for the same file the later run's counts)
-if workflow.is_main_process:
-    os.environ[UNDER_SNAKEMAKE] = utc_now()
-    if PLUGIN in sys.modules:
-        keep_jobs(sys.modules[PLUGIN])
+if workflow.is_main_process and PLUGIN in sys.modules:
+    keep_jobs(sys.modules[PLUGIN])
 
 from mammo_steps.core.bundle_settings import bundle_sections, take_settings_of
 from mammo_steps.core.fingerprint import code_fingerprint, environment, modules_of
@@ -68,6 +68,18 @@ R, P = (
     study.results,
     study.private,
 )  # P holds file paths and the key: never below results
+
+# a job that is left over from a killed run, and finds its work done, then ends without an error: else Snakemake would
+# remove what it found, as the results of a failed job
+# (its jobs on other hosts inherit when this run began: of two runs' jobs for the same file the later run's counts)
+if workflow.is_main_process:
+    os.environ[UNDER_SNAKEMAKE] = next_run_utc(Path(R))
+
+
+onstart:
+    note_run(Path(R), os.environ[UNDER_SNAKEMAKE])
+
+
 INTAKES, SHARDS, FOLDS = study.intakes, study.shards, study.folds
 MEMBERS = (
     study.members

@@ -42,7 +42,7 @@ use rule check_node as ask_node with:
         code=code("check_node"),
         device=config["compute"]["device"],
         archives=SEEN_ARCHIVES,
-        asked=utc_now(),
+        asked=os.environ[UNDER_SNAKEMAKE],
 
 
 rule check_nodes:

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from mammo_steps.core.artefacts import artefact_folder
 from mammo_steps.core.columns import TABLES
-from mammo_steps.core.duplicates import duplicate_reasons
+from mammo_steps.core.duplicates import repeats_within
 from mammo_steps.core.files import replacing
 from mammo_steps.core.ids import Pseudonyms, read_key
 from mammo_steps.core.machines import MODELS
@@ -167,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("intake %s: %d header tables, %d shards", args.intake, len(args.headers), len(shards))
     pseudonyms = Pseudonyms(args.key if args.key is not None else read_key(args.key_file))
     index = index_frame(merged(args.headers, pseudonyms), pseudonyms)
-    index["reason"] = index["reason"].fillna(duplicate_reasons(index))
+    index["reason"] = index["reason"].fillna(repeats_within(index))
     taken = index[index["reason"].isna()]
     exam_sizes = {str(exam_id): int(size) for exam_id, size in taken["exam_id"].value_counts().items()}
     check_shards(exam_sizes, len(shards), args.max_images_per_shard)

@@ -78,7 +78,8 @@ def _duplicates(headers: Headers) -> Finding:
         "Images that are there more than once",
         part(n, of, "files"),
         rule_text(0.01),
-        "One copy is taken, so no result is wrong; many copies point to an export that was run twice.",
+        "The largest file is taken. Whether the others show the same pixels is not looked at; many copies point to an "
+        "export that was run twice.",
         "Ask how the archive was made. Copies with ids of their own are not found by their ids.",
     )
 

@@ -11,7 +11,7 @@ from mammo_steps.core import tiles
 from mammo_steps.core.bundle import Bundle
 from mammo_steps.core.decoding import read_pixels
 from mammo_steps.core.dicom_headers import Header, read_header
-from mammo_steps.core.duplicates import duplicate_reasons
+from mammo_steps.core.duplicates import repeats_within
 from mammo_steps.core.header_choice import HeaderSettings
 from mammo_steps.core.ids import Pseudonyms
 from mammo_steps.core.preparing import Listed, ShardSettings, prepare
@@ -73,14 +73,15 @@ def _index(files: Sequence[Path], bundle: Bundle, pseudonyms: Pseudonyms) -> lis
             header = read_header(file, settings)
         except OSError as error:
             header = Header(reason=Reason.FILE_GONE, detail=type(error).__name__)
-        row: dict[str, Any] = {**vars(header), "file": file, "shard": None}
+        n_bytes = file.stat().st_size if file.exists() else 0
+        row: dict[str, Any] = {**vars(header), "file": file, "file_bytes": n_bytes, "shard": None}
         for name, pseudonym in (
             ("patient_id", pseudonyms.patient), ("exam_id", pseudonyms.exam), ("image_id", pseudonyms.image),
         ):  # fmt: skip
             row[name] = None if row[name] is None else pseudonym(row[name])
         rows.append(row)
     if rows:
-        repeats = duplicate_reasons(pd.DataFrame(rows))
+        repeats = repeats_within(pd.DataFrame(rows))
         for row, reason in zip(rows, repeats, strict=True):
             row["reason"] = row["reason"] or (None if pd.isna(reason) else reason)
     return as_the_study(rows, bundle)

@@ -82,7 +82,7 @@ REASON_TEXTS = {
         "To take them: accept_synthetic. They look different from real ones; do not mix them without need.",
     ),
     Reason.DUPLICATE_INSTANCE: ReasonText(
-        "The same image lies in the archive more than once; one copy is taken.", _NONE
+        "The same image lies in the archive more than once; the largest file is taken.", _NONE
     ),
     Reason.DUPLICATE_CONFLICT: ReasonText(
         "Files share one image's id and differ in woman, exam, breast, view or size; all of them are left out.",

@@ -154,6 +154,14 @@ def test_of_a_repeated_instance_the_smallest_file_id_is_taken(tmp_path: Path) ->
         assert [row["reason"] for row in rows if row["reason"]] == ["duplicate_instance"] * 2
 
 
+def test_of_a_repeated_instance_the_largest_file_is_taken(tmp_path: Path) -> None:
+    """A copy that was cut off is smaller."""
+    paths = ["x.dcm", "y.dcm", "z.dcm"]
+    for whole in paths:
+        rows = index(tmp_path, [[header(p, image="S", file_bytes=9 if p == whole else 8) for p in paths]])
+        assert [row["file_id"] for row in rows if row["reason"] is None] == [PSEUDONYMS.file(whole)]
+
+
 def test_files_of_one_instance_that_differ_are_all_left_out(tmp_path: Path) -> None:
     for change in ({"laterality": "R"}, {"view": "MLO"}, {"height_px": 7}, {"patient_id": "another"}):
         rows = [header("a", image="S"), header("b", image="S") | change, header("c", image="T")]

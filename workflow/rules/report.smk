@@ -75,10 +75,10 @@ rule evaluate:
         ),
         shards=f"{SHARD_ROOT}/shards",
         lesions=lambda wildcards, input: (
-            f"--lesions '{input.lesions}' {KEY}" if LESIONS else ""
+            f"--lesions {shlex.quote(input.lesions)} {KEY}" if LESIONS else ""
         ),
         outside=lambda wildcards, input: (
-            f"--outside '{input.outside}'" if OUTSIDE else ""
+            f"--outside {shlex.quote(input.outside)}" if OUTSIDE else ""
         ),
         seed=config["seed"],
     shell:

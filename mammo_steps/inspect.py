@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mammo_steps.core import file_facts
-from mammo_steps.core.fact_text import WIDTH, Facts, as_json, lines_of
+from mammo_steps.core.fact_text import WIDTH, Facts, as_json, lines_of, printable
 from mammo_steps.core.file_signs import refused
 from mammo_steps.core.kinds import FILE_KINDS, TABLE_KINDS, Kind, kind_of
 from mammo_steps.core.manifest import entry_of
@@ -207,11 +207,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.json:
             print_lines([json.dumps(json_told(seen), indent=2)])
         else:
-            print_lines([*lines_told(seen), *([picture] if picture else [])])
+            print_lines(map(printable, [*lines_told(seen), *([picture] if picture else [])]))
     except (ValueError, OSError) as error:
-        sys.exit(str(error))
+        sys.exit(printable(str(error)))
     if seen.fault is not None:
-        sys.exit(seen.fault)
+        sys.exit(printable(seen.fault))
     sys.exit(int(seen.differs))
 
 

@@ -1,6 +1,14 @@
-"""What the columns of the CSV files mean; units by the rule of tables (core/units.py). A CSV has no room for it."""
+"""What the columns of the CSV files mean; units by the rule of tables (core/units.py). A CSV has no room for it.
 
+And which names of columns are the project's own. Any other may be an identity, where a table has no header.
+"""
+
+import itertools
+from collections.abc import Container
 from pathlib import PurePath
+
+from mammo_steps.core.columns import TABLES
+from mammo_steps.core.terms import Outcome
 
 _INTERVAL = {"ci_low": "lower end of the 95 % interval", "ci_high": "upper end of the 95 % interval"}
 
@@ -48,6 +56,24 @@ CSV_COLUMNS = {
         "n_lesions": "known lesions",
     },
 }
+
+_OF_PRIVATE_TABLES = (
+    *("cancer_laterality", "reader_1_left", "reader_1_right", "reader_2_left", "reader_2_right"),
+    *("follow_up_months", "days_to_diagnosis", "recalled", "density", "cancer_type", "sop_instance_uid"),
+    *("lesion_id", "lesion_type", "malignant", "row", "col", "radius_px", "contrast", "score", "number"),
+)
+_OF_DOCTOR = (
+    *("level", "title", "found", "rule", "why", "do", "reason", "detail", "n", "unlabelled"),
+    *("files", "taken", "left_out", "images", "exams", "women", "exam_year", "syntax", "lossy"),
+    *("size", "spacing_mm", "holistic_height_px", "rows_in_crop", "mean_grey", "decode_s", "total_s"),
+    *map(str, Outcome),
+)
+KNOWN = frozenset(itertools.chain(_OF_PRIVATE_TABLES, _OF_DOCTOR, *TABLES.values(), *CSV_COLUMNS.values()))
+
+
+def shown_name(name: str, place: int, known: Container[str] = KNOWN) -> str:
+    """A column's name if it is the project's own, else its place, counted from 1."""
+    return name if name in known else f"column {place}"
 
 
 def meanings(path: PurePath) -> dict[str, str]:

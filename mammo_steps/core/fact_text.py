@@ -2,11 +2,13 @@
 
 import re
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 WIDTH = 100  # columns of text
 _LEAST = 24  # that the last column gets, however wide the others are
+_COMMANDS = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))  # categories of Unicode
 _PSEUDONYM = re.compile(r"\b[pief][0-9a-f]{20}\b")  # core.ids
 
 
@@ -25,6 +27,16 @@ class Facts(NamedTuple):
 def without_ids(text: str) -> str:
     """Pseudonyms as `*`."""
     return _PSEUDONYM.sub("*", text)
+
+
+def printable(text: str) -> str:
+    """Characters that would command a terminal, or hide or turn text, as their escapes; lines stay lines."""
+    return "".join(
+        ascii(character)[1:-1]
+        if character != "\n" and unicodedata.category(character) in _COMMANDS
+        else character
+        for character in text
+    )
 
 
 def cell_text(value: Any) -> str:

@@ -7,13 +7,13 @@ import re
 import zipfile
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
-from mammo_steps.core.csv_columns import meanings
+from mammo_steps.core.csv_columns import KNOWN, meanings, shown_name
 from mammo_steps.core.fact_text import Facts, without_ids
 from mammo_steps.core.kinds import kind_of
 from mammo_steps.core.spread import QUANTILES, most_frequent, quantiles
@@ -56,12 +56,17 @@ class _Column:
 
 
 def csv_facts(path: Path, values_shown: bool) -> list[Facts]:
-    """Facts about a CSV with a header line; values of ids are never looked at."""
+    """Facts about a CSV with a header line; values of ids are never looked at.
+
+    A column whose name is not the project's own is told by its place: it may be a file without a header.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(_lines(file, path))
             names = next(lines, [])
-            columns = [_Column(not values_shown or name.endswith("_id")) for name in names]
+            columns = [
+                _Column(not values_shown or name not in KNOWN or name.endswith("_id")) for name in names
+            ]
             n_rows = 0
             for cells in filter(None, lines):
                 n_rows += 1
@@ -77,11 +82,12 @@ def csv_facts(path: Path, values_shown: bool) -> list[Facts]:
     looked_at = min(n_rows, MOST_ROWS)
     part = "" if n_rows == looked_at else f" (of the first {MOST_ROWS:,} rows)"
     about = meanings(path) if values_shown else {}
-    schema = [(name, unit_of(name) if name in about else None, about.get(name)) for name in names]
+    shown = [shown_name(name, place) for place, name in enumerate(names, 1)]
+    schema = [(name, unit_of(name) if name in about else None, about.get(name)) for name in shown]
     return [
         Facts("file", (), [("rows", n_rows), ("columns", len(names)), ("bytes", path.stat().st_size)]),
         *([Facts("columns", ("column", "unit", "meaning"), schema)] if about else []),
-        *_csv_columns(dict(zip(names, columns, strict=True)), looked_at, part),
+        *_csv_columns(zip(shown, columns, strict=True), looked_at, part),
     ]
 
 
@@ -97,10 +103,10 @@ def _lines(file: TextIO, path: Path) -> Iterator[str]:
         yield line
 
 
-def _csv_columns(columns: dict[str, _Column], n_rows: int, part: str) -> list[Facts]:
+def _csv_columns(columns: Iterable[tuple[str, _Column]], n_rows: int, part: str) -> list[Facts]:
     numbers: list[tuple[Any, ...]] = []
     words: list[tuple[Any, ...]] = []
-    for name, column in columns.items():
+    for name, column in columns:
         empty = f"{column.empty / n_rows:.1%}" if column.empty else None
         if column.numbers:
             numbers.append((name, empty, len(column.numbers), *quantiles(np.array(column.numbers))))

@@ -16,16 +16,14 @@ import pandas as pd
 
 from mammo_steps.core.auc import Floats
 from mammo_steps.core.calibration import Calibrator, shifted
+from mammo_steps.core.endpoints import truths
 from mammo_steps.core.prediction import NETWORKS
 from mammo_steps.core.terms import Endpoint, Outcome
 
 GRID = np.linspace(0.0, 1.0, 1001)
 UNITS = ("exam", "breast", "image")
 SPECIFICITIES = (0.8, 0.9, 0.95, 0.97, 0.99)
-_POSITIVE = {
-    Endpoint.SCREEN_DETECTED: (Outcome.SCREEN_DETECTED,),
-    Endpoint.SCREEN_DETECTED_OR_INTERVAL: (Outcome.SCREEN_DETECTED, Outcome.INTERVAL),
-}
+_ENDPOINTS = (Endpoint.SCREEN_DETECTED, Endpoint.SCREEN_DETECTED_OR_INTERVAL)
 _WITHOUT_CANCER = (Outcome.NORMAL, Outcome.BENIGN)
 
 
@@ -52,17 +50,17 @@ def reference_of(images: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def thresholds_of(scores: pd.DataFrame) -> list[dict[str, Any]]:
+def thresholds_of(scores: pd.DataFrame, prior: str) -> list[dict[str, Any]]:
     """Limits of exam scores at round specificities, and the sensitivity there, out of fold.
 
     scores  columns outcome and one per network of `NETWORKS`
-    An exam at or above `score` counts as called; specificity is that of the end point's negatives, exams of other
-    outcomes than its own left in as in report/auc.csv.
+    prior   `negative` or `leave_out`: exams before the one at which a cancer was found
+    An exam at or above `score` counts as called; positive and negative are the exams that are so in report/auc.csv.
     """
     rows: list[dict[str, Any]] = []
-    known = scores[scores["outcome"] != str(Outcome.UNKNOWN)]
-    for endpoint, outcomes in _POSITIVE.items():
-        positive = known["outcome"].isin([str(outcome) for outcome in outcomes]).to_numpy()
+    for endpoint in _ENDPOINTS:
+        truth = truths(scores["outcome"].tolist(), endpoint, prior)
+        known, positive = scores[truth >= 0], truth[truth >= 0] == 1
         if not positive.any() or positive.all():
             continue
         for network in NETWORKS:
@@ -84,6 +82,12 @@ def thresholds_of(scores: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def prior_of(evaluation: Mapping[str, Any]) -> str:
+    """What priors were in the AUCs; evaluation.json tells them the other way as well, if there are any."""
+    others = {row["prior"] for row in evaluation["prior_otherwise"]}
+    return "leave_out" if others == {"negative"} else "negative"
+
+
 def calibration_of(evaluation: Mapping[str, Any], scores: pd.DataFrame) -> dict[str, Any]:
     """calibration.json from evaluation.json and the exam scores."""
     rows = [
@@ -98,7 +102,7 @@ def calibration_of(evaluation: Mapping[str, Any], scores: pd.DataFrame) -> dict[
         for row in evaluation["calibration"]
         if row["model"] in NETWORKS and "calibrator_of_all_folds" in row
     ]
-    return {"probability_of": rows, "thresholds": thresholds_of(scores)}
+    return {"probability_of": rows, "thresholds": thresholds_of(scores, prior_of(evaluation))}
 
 
 @dataclass(frozen=True)

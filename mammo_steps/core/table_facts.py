@@ -5,7 +5,8 @@ table.
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mammo_steps.core.columns import TABLES
+from mammo_steps.core.csv_columns import shown_name
 from mammo_steps.core.fact_text import Facts, cell_text
 from mammo_steps.core.kinds import CLOSED_SETS, PRIVATE_WORDS
 from mammo_steps.core.recipe import HASH, PARTS, Marked
@@ -36,6 +38,7 @@ def table_facts(path: Path, kind: str | None, most_values: int = MOST_VALUES) ->
     """Facts about a Parquet file; ValueError if it is damaged.
 
     kind  of `core.columns.TABLES`; values of another table are not read, since they may be ids
+    A column that is not of the table is told by its place: its name may be an identity, too.
     """
     with naming(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         check_counts(file.metadata)
@@ -53,7 +56,7 @@ def table_facts(path: Path, kind: str | None, most_values: int = MOST_VALUES) ->
                 numbers.append([field.name, *_number_row(column)])
             else:
                 words.append([field.name, *_word_row(column, shown=field.name in shown)])
-        facts.append(_columns(file.schema_arrow, sizes, nulls))
+        facts.append(_columns(file.schema_arrow, kind, sizes, nulls))
         read_all = all(n <= most_values for n, _ in sizes.values())
     part = (
         ""
@@ -64,7 +67,7 @@ def table_facts(path: Path, kind: str | None, most_values: int = MOST_VALUES) ->
         facts.append(Facts(f"numbers{part}", ("column", "values", *QUANTILES), numbers))
     if words:
         facts.append(Facts(f"words{part}", ("column", "distinct", "values"), words))
-    return facts + list(_recipe(path))
+    return facts + (list(_recipe(path)) if kind is not None else [])
 
 
 def _readable(found: pa.Schema, kind: str | None) -> list[pa.Field]:
@@ -88,12 +91,13 @@ def _whole(path: Path, file: pq.ParquetFile, kind: str | None) -> Facts:
         ("compression", ", ".join(sorted(codecs)).lower() or "none"),
     ]
     if kind is not None and not file.schema_arrow.equals(schema(kind)):
-        rows.append(("version", _difference(set(file.schema_arrow.names), set(schema(kind).names))))
+        rows.append(("version", _difference(file.schema_arrow.names, schema(kind).names)))
     return Facts("file", (), rows)
 
 
-def _difference(found: set[str], wanted: set[str]) -> str:
-    missing, more = sorted(wanted - found), sorted(found - wanted)
+def _difference(found: Sequence[str], wanted: Sequence[str]) -> str:
+    missing = sorted(set(wanted) - set(found))
+    more = [shown_name(name, place, wanted) for place, name in enumerate(found, 1) if name not in wanted]
     told = [f"{', '.join(missing)} missing"] * bool(missing) + [f"{', '.join(more)} more"] * bool(more)
     return f"not the one at hand: {'; '.join(told) or 'types or order of the columns differ'}"
 
@@ -139,9 +143,17 @@ def _word_row(column: pa.ChunkedArray, shown: bool) -> tuple[int, str]:
     return int(pc.count_distinct(column).as_py()), _NOT_SHOWN
 
 
-def _columns(found: pa.Schema, sizes: dict[str, tuple[int, int]], nulls: dict[str, float]) -> Facts:
-    rows = []
-    for field in found:
+def _columns(
+    found: pa.Schema, kind: str | None, sizes: dict[str, tuple[int, int]], nulls: dict[str, float]
+) -> Facts:
+    known = schema(kind).names if kind else ()
+    rows: list[tuple[Any, ...]] = []
+    for place, field in enumerate(found, 1):
+        if field.name not in known:
+            type_ = re.split(r"\W", str(field.type))[0]  # (of a struct no names)
+            n_bytes = sizes.get(field.name, (0, 0))[1]
+            rows.append((shown_name(field.name, place, known), type_, None, None, n_bytes, None))
+            continue
         about = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
         null = f"{nulls[field.name]:.1%}" if nulls.get(field.name) else None
         type_ = str(field.type).replace("element: ", "").replace("item: ", "")

@@ -8,6 +8,7 @@ from mammo_steps.core.fact_text import Facts
 from mammo_steps.core.table_facts import recipe_words
 
 _LONGEST_HEADER = 100_000_000  # bytes, as the format has it
+FACTS_KEY = "mammo_steps"  # the metadata that core.network writes
 _SHAPES = 3  # of a layer that are named
 
 
@@ -71,19 +72,22 @@ def _layer(own: list[dict[str, Any]]) -> tuple[int, int, int, str, str]:
 
 
 def _metadata_rows(metadata: dict[str, str]) -> list[tuple[str, Any]]:
-    """Our own facts stand as JSON under one key."""
+    """Our own facts, which stand as JSON under one key; of other entries no more than how many there are."""
     rows: list[tuple[str, Any]] = []
-    for key, text in sorted(metadata.items()):
-        value = _json_or_text(text)
-        for name, one in value.items() if isinstance(value, dict) else [(key, value)]:
-            parts = _json_or_text(one) if isinstance(one, str) else one
-            if isinstance(parts, list) and parts and all(isinstance(p, list) and len(p) == 2 for p in parts):
-                rows += [(f"{name}: {step}", ", ".join(recipe_words(own))) for step, own in parts]
-            else:
-                rows.append(
-                    (name, ", ".join(recipe_words(one if isinstance(one, dict) else {"": one})).strip())
-                )
-    return rows
+    own = _json_or_text(metadata.get(FACTS_KEY, ""))
+    facts = own if isinstance(own, dict) else {}
+    for name, one in facts.items():
+        parts = _json_or_text(one) if isinstance(one, str) else one
+        if isinstance(parts, list) and parts and all(map(_is_recipe_part, parts)):
+            rows += [(f"{name}: {step}", ", ".join(recipe_words(settings))) for step, settings in parts]
+        else:
+            rows.append((name, ", ".join(recipe_words(one if isinstance(one, dict) else {"": one})).strip()))
+    n_other = len(metadata) - bool(facts)
+    return rows + ([("entries not of this project, not shown", n_other)] if n_other else [])
+
+
+def _is_recipe_part(part: Any) -> bool:
+    return isinstance(part, list) and len(part) == 2 and isinstance(part[1], dict)
 
 
 def _json_or_text(text: str) -> Any:

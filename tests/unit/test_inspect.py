@@ -1,5 +1,6 @@
 """What `inspect` says of made files whose numbers can be checked by hand."""
 
+import itertools
 import json
 import os
 import pickle
@@ -21,7 +22,7 @@ from safetensors.torch import save_file
 from mammo_steps.core import crop_audit, localisation
 from mammo_steps.core.artefacts import artefact_folder, begin, reading, write_artefact
 from mammo_steps.core.columns import TABLES
-from mammo_steps.core.csv_columns import CSV_COLUMNS
+from mammo_steps.core.csv_columns import CSV_COLUMNS, KNOWN
 from mammo_steps.core.fact_text import Facts, as_json, lines_of
 from mammo_steps.core.files import write_text
 from mammo_steps.core.history import Epoch, history_csv
@@ -29,8 +30,12 @@ from mammo_steps.core.kinds import CLOSED_SETS, TABLE_KINDS, kind_of
 from mammo_steps.core.manifest import manifest_path
 from mammo_steps.core.table_facts import table_facts
 from mammo_steps.core.tables import RowGroupWriter, write_rows
+from mammo_steps.datasets.own_archive import OPTIONAL, REQUIRED
+from mammo_steps.doctor import SAMPLE_COLUMNS
 from mammo_steps.evaluate import AUC_COLUMNS
+from mammo_steps.index_archive import LIST_COLUMNS
 from mammo_steps.inspect import main
+from mammo_steps.make_demo_cohort import LABEL_COLUMNS, LESION_COLUMNS
 
 REPO = Path(__file__).resolve().parents[2]
 WOMAN = "p0123456789abcdef0123"
@@ -165,7 +170,7 @@ def test_values_of_unknown_tables_and_columns_are_not_read(capsys: pytest.Captur
     pq.write_table(table, "roles.parquet")
     status, said = inspect(capsys, "roles.parquet")
     assert status == 0 and "ANNA" not in said
-    assert "not the one at hand: role missing; more more" in said
+    assert "not the one at hand: role missing; column 3 more" in said
 
 
 def test_only_columns_of_closed_sets_are_shown() -> None:
@@ -200,10 +205,10 @@ def test_a_table_with_turned_bits_is_told_in_a_line(capsys: pytest.CaptureFixtur
 
 def test_a_csv_of_the_workflow_is_told_with_its_values(capsys: pytest.CaptureFixture[str]) -> None:
     rows = "".join(f"holistic,{number},{'' if number else 0.5}\n" for number in range(101))
-    write_text(Path("report/auc.csv"), f"model,n,auc\n{rows}")
+    write_text(Path("report/auc.csv"), f"model,n_positive,auc\n{rows}")
     status, said = inspect(capsys, "report/auc.csv")
     assert status == 0 and "Every AUC" in said and lines_with(said, "rows") == [["rows", "101"]]
-    assert lines_with(said, "n")[1:] == [["n", "101", "0", "5", "50", "95", "100"]]
+    assert lines_with(said, "n_positive")[1:] == [["n_positive", "101", "0", "5", "50", "95", "100"]]
     assert lines_with(said, "auc")[0][1:6] == ["area", "under", "the", "ROC", "curve;"]
     assert lines_with(said, "auc")[1:] == [["auc", "99.0%", "1", *["0.5"] * 5]]
     assert lines_with(said, "model")[-1] == ["model", "1", "holistic", "101"]
@@ -213,8 +218,43 @@ def test_a_csv_of_the_workflow_is_told_with_its_values(capsys: pytest.CaptureFix
 def test_values_of_a_csv_of_ids_are_not_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     write_text(Path(name), "patient_id,born,path\n000123,1950,anna.dcm\n")
     status, said = inspect(capsys, name)
-    assert status == 0 and lines_with(said, "born") == [["born", "not", "shown"]]
+    assert status == 0 and lines_with(said, "path")[-1] == ["path", "not", "shown"]
     assert not re.search("123|1950|anna", said)
+
+
+def test_of_a_csv_without_a_header_the_first_row_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("labels.csv", "report/auc.csv"):
+        write_text(Path(name), "PAT-1,normal,SCHMIDT^ANNA\nPAT-2,normal,1950\n")
+        for flags in ((), ("--json",)):
+            status, said = inspect(capsys, name, *flags)
+            assert status == 0 and not re.search("PAT|SCHMIDT|1950", said)
+        assert lines_with(inspect(capsys, name)[1], "column")[-1] == ["column", "3", "not", "shown"]
+
+
+def test_names_of_columns_of_another_parquet_file_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    inner = pa.array([{"SCHMIDT": 1}])
+    about = pa.schema([pa.field("ANNA", pa.int64(), metadata={"meaning": "born 1950"}), ("b", inner.type)])
+    pq.write_table(pa.table([pa.array([1]), inner], schema=about), "site.parquet")
+    status, said = inspect(capsys, "site.parquet")
+    assert status == 0 and not re.search("ANNA|SCHMIDT|1950", said)
+    assert [line[:3] for line in lines_with(said, "column")[1:]] == [
+        ["column", "1", "int64"],
+        ["column", "2", "struct"],
+    ]
+
+
+def test_what_weights_of_others_say_of_themselves_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    save_file({"a.weight": torch.ones(1)}, "w.safetensors", {"name": "SCHMIDT^ANNA", "b": "[[1,2],[3,4]]"})
+    status, said = inspect(capsys, "w.safetensors")
+    assert status == 0 and "SCHMIDT" not in said and "entries not of this project, not shown  2" in said
+
+
+def test_no_control_character_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    save_file({"\x1b[2J\x9b\u202ea.weight": torch.ones(1)}, "w.safetensors")
+    said = inspect(capsys, "w.safetensors", "--deep")[1]
+    assert "\\x1b[2J\\x9b\\u202ea" in said and not re.search("[\x1b\x9b\u202e]", said)
+    said = inspect(capsys, "\x1b[2J.csv")[1]
+    assert "\\x1b[2J.csv is not there" in said and "\x1b" not in said
 
 
 def test_a_damaged_csv_is_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -611,6 +651,11 @@ def test_every_column_of_a_csv_has_its_meaning() -> None:
     assert {name: list(about) for name, about in CSV_COLUMNS.items()} == {
         name: list(own) for name, own in columns.items()
     }
+
+
+def test_the_names_of_every_csv_that_the_workflow_reads_or_writes_are_known() -> None:
+    tables = ({*REQUIRED, *OPTIONAL}, LABEL_COLUMNS, LESION_COLUMNS, LIST_COLUMNS, SAMPLE_COLUMNS)
+    assert KNOWN.issuperset(itertools.chain(*tables))
 
 
 def test_last_words_go_on_below_and_numbers_stand_to_the_right() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bundled_study import bundle_of
+from scored_study import SETTINGS, exam_rows, run, write_study
 from tiny_study import KEY
 
 from mammo_steps.core.bundle import check_rules, open_bundle
@@ -19,7 +20,7 @@ from mammo_steps.core.damage import DamagedError
 from mammo_steps.core.ids import key_tag
 from mammo_steps.core.network import load_network
 from mammo_steps.core.recipe import Recipe
-from mammo_steps.core.reference import Reference, reference_of, thresholds_of
+from mammo_steps.core.reference import Reference, calibration_of, reference_of, thresholds_of
 from mammo_steps.core.todays_recipe import todays_recipe
 from mammo_steps.make_bundle import without_paths
 
@@ -198,9 +199,26 @@ def test_limits_of_scores_have_the_specificity_that_they_tell():
     scores = pd.DataFrame({"outcome": ["normal"] * 100 + ["screen_detected"] * 10})
     for network in ("holistic", "attention", "ensemble"):
         scores[network] = [*range(100), *range(80, 180, 10)]
-    row = next(r for r in thresholds_of(scores) if r["network"] == "ensemble" and r["specificity"] == 0.9)
+    row = next(
+        r for r in thresholds_of(scores, "negative") if r["network"] == "ensemble" and r["specificity"] == 0.9
+    )
     # 10 of 100 at 90 or above; of the ten cancers 80, 90, ..., 170 nine
     assert (row["score"], row["sensitivity"], row["n_positive"], row["n_negative"]) == (90, 0.9, 10, 100)
+
+
+@pytest.mark.parametrize(("prior", "n_negative"), [("negative", 60), ("leave_out", 50)])
+def test_limits_of_scores_count_the_exams_that_the_reports_aucs_count(tmp_path, prior, n_negative):
+    write_study(tmp_path, exam_rows())  # 80 exams: 10 screen-detected, 10 priors, 10 unknown
+    run(tmp_path, tmp_path / "report", SETTINGS | {"prior": prior})
+    evaluation = json.loads((tmp_path / "report/evaluation.json").read_text())
+    scores = pd.read_parquet(tmp_path / "exams.parquet")
+    aucs = pd.read_csv(tmp_path / "report/auc.csv").query("protocol == 'all' and pooling == 'pooled'")
+    wanted = {(row.model, row.endpoint): (row.n_positive, row.n_negative) for row in aucs.itertuples()}
+    found = calibration_of(evaluation, scores)["thresholds"]
+    assert {row["endpoint"] for row in found} == {"screen_detected", "screen_detected_or_interval"}
+    for row in found:
+        assert (row["n_positive"], row["n_negative"]) == wanted[row["network"], row["endpoint"]]
+    assert found[0]["n_negative"] == n_negative
 
 
 def test_a_probability_is_at_the_stated_prevalence(tiny_bundle):

@@ -24,7 +24,7 @@ from mammo_steps.core.ids import key_tag, read_key
 from mammo_steps.core.network import load_network, network_bytes, read_facts, weights_recipe
 from mammo_steps.core.number_text import read_json
 from mammo_steps.core.recipe import check_same
-from mammo_steps.core.reference import calibration_of, reference_of
+from mammo_steps.core.reference import calibration_of, reference_of, without_probability
 from mammo_steps.core.run_record import commit
 from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table
@@ -104,7 +104,13 @@ def main(argv: Sequence[str] | None = None) -> None:
                     scratch.write_bytes(network_bytes(load_network(path), facts))
         write_json(folder / REFERENCE, reference_of(out_of_fold_images(args.results, args.members, scores)))
         with working_on(args.evaluation, args.scores):
-            calibration = calibration_of(read_json(args.evaluation), scores.to_pandas())
+            evaluation = read_json(args.evaluation)
+            calibration = calibration_of(evaluation, scores.to_pandas())
+        for network, endpoint in without_probability(evaluation, calibration):
+            log.warning(
+                "%s, %s: scores of cancers were no higher than others, so that none becomes a probability",
+                *(network, endpoint),
+            )
         write_json(folder / CALIBRATION, calibration)
         for name, card in zip(CARDS, args.cards, strict=True):
             write_text(folder / name, reading(card).read_text(encoding="utf-8"))

@@ -89,7 +89,10 @@ def prior_of(evaluation: Mapping[str, Any]) -> str:
 
 
 def calibration_of(evaluation: Mapping[str, Any], scores: pd.DataFrame) -> dict[str, Any]:
-    """calibration.json from evaluation.json and the exam scores."""
+    """calibration.json from evaluation.json and the exam scores.
+
+    A network whose scores are no higher for cancers has no probability: it would fall as the score rises.
+    """
     rows = [
         {
             "network": row["model"],
@@ -100,9 +103,19 @@ def calibration_of(evaluation: Mapping[str, Any], scores: pd.DataFrame) -> dict[
             "calibrator": row["calibrator_of_all_folds"],
         }
         for row in evaluation["calibration"]
-        if row["model"] in NETWORKS and "calibrator_of_all_folds" in row
+        if row["model"] in NETWORKS and row.get("calibrator_of_all_folds", {"slope": 0})["slope"] > 0
     ]
     return {"probability_of": rows, "thresholds": thresholds_of(scores, prior_of(evaluation))}
+
+
+def without_probability(
+    evaluation: Mapping[str, Any], calibration: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """(network, end point) that were calibrated in vain."""
+    told = {(row["network"], row["endpoint"]) for row in calibration["probability_of"]}
+    fitted = [row for row in evaluation["calibration"] if "calibrator_of_all_folds" in row]
+    whose = [(row["model"], row["endpoint"]) for row in fitted if row["model"] in NETWORKS]
+    return [one for one in whose if one not in told]
 
 
 @dataclass(frozen=True)

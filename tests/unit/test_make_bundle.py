@@ -20,7 +20,13 @@ from mammo_steps.core.damage import DamagedError
 from mammo_steps.core.ids import key_tag
 from mammo_steps.core.network import load_network
 from mammo_steps.core.recipe import Recipe
-from mammo_steps.core.reference import Reference, calibration_of, reference_of, thresholds_of
+from mammo_steps.core.reference import (
+    Reference,
+    calibration_of,
+    reference_of,
+    thresholds_of,
+    without_probability,
+)
 from mammo_steps.core.todays_recipe import todays_recipe
 from mammo_steps.make_bundle import without_paths
 
@@ -219,6 +225,18 @@ def test_limits_of_scores_count_the_exams_that_the_reports_aucs_count(tmp_path, 
     for row in found:
         assert (row["n_positive"], row["n_negative"]) == wanted[row["network"], row["endpoint"]]
     assert found[0]["n_negative"] == n_negative
+
+
+@pytest.mark.parametrize(("slope", "n_told"), [(0.4, 1), (0.0, 0), (-0.1, 0)])
+def test_a_probability_that_would_fall_as_the_score_rises_is_none(slope, n_told):
+    row = {"model": "holistic", "endpoint": "screen_detected", "n_positive": 3, "n_negative": 5}
+    row |= {"prevalence": 0.4, "logit_shift": 0.0, "calibrator_of_all_folds": {"slope": slope}}
+    evaluation = {"calibration": [row], "prior_otherwise": []}
+    scores = pd.DataFrame({"outcome": ["normal"], "holistic": [0.0], "attention": [0.0], "ensemble": [0.0]})
+    found = calibration_of(evaluation, scores)
+    assert len(found["probability_of"]) == n_told
+    wanted = [] if n_told else [("holistic", "screen_detected")]
+    assert without_probability(evaluation, found) == wanted
 
 
 def test_a_probability_is_at_the_stated_prevalence(tiny_bundle):

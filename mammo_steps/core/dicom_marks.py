@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 
 from mammo_steps.core.dicom_display import modality_of, presentation_of, voi_of, without_display
 from mammo_steps.core.dicom_places import clipped_box, to_dicom
-from mammo_steps.core.dicom_source import MANUFACTURER, MODEL_NAME, RESEARCH_USE, key_of, stamp, uid_of
+from mammo_steps.core.dicom_source import MANUFACTURER, MODEL_NAME, RESEARCH_USE, finished, key_of, uid_of
 from mammo_steps.core.prediction import BundleName, ImagePrediction
 
 _ARM = 0.02  # of the image's larger side: half the length of the cross at the COA
@@ -66,7 +66,7 @@ def presentation_state(
         series_description=f"ROI and COA: {RESEARCH_USE}",
     )
     state.Laterality = image.laterality
-    return stamp(state, made)
+    return finished(state, made)
 
 
 def _polyline(points: Sequence[tuple[float, float]]) -> GraphicObject:

@@ -116,14 +116,9 @@ class Node:
         return True
 
     def _look_back(self) -> None:
-        # (what waited while the node was off is tried first)
-        down = [one.destination.name for one in self.senders if one.is_down]
-        given_up = self.outbox.give_up_old(down) if self._trial.is_over(time.time(), time.monotonic()) else 0
-        if given_up:
-            log.error("%d objects were not sent in time and are given up; they are kept", given_up)
-        forgotten = self.outbox.forget_old(self.settings.keep_s)
-        if forgotten:
-            log.info("%d exams that were answered long ago were removed", forgotten)
+        # (what waited while the node was off is tried first; a clock that was just set ahead makes nothing old)
+        if self._trial.is_over(time.time(), time.monotonic()):
+            self._let_go()
         counts = self.queue.ledger.counts(time.time())
         came = ", ".join(f"{n} {what}" for what, n in self.receiving.counts.items() if n)
         line = (
@@ -134,6 +129,15 @@ class Node:
         if line != self._told:
             self._told = line
             log.info(line)
+
+    def _let_go(self) -> None:
+        """Of what is old."""
+        given_up = self.outbox.give_up_old([one.destination.name for one in self.senders if one.is_down])
+        if given_up:
+            log.error("%d objects were not sent in time and are given up; they are kept", given_up)
+        forgotten = self.outbox.forget_old(self.settings.keep_s)
+        if forgotten:
+            log.info("%d exams that were answered long ago were removed", forgotten)
 
     def stop(self) -> None:
         """In good order: no more is received, an exam being scored is given back, what is being sent is finished."""

@@ -2,28 +2,11 @@
 
 import fcntl
 import hashlib
-import os
 import shutil
 from pathlib import Path
 from typing import IO
 
-
-def write_synced(path: Path, content: bytes | bytearray) -> None:
-    """A new file, readable by its owner alone, whose bytes are on the disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync(path: Path) -> None:
-    """A file's bytes, or a folder's names (what was made or renamed in it), survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+from mammo_steps.core.files import sync
 
 
 def make_folder(folder: Path) -> None:

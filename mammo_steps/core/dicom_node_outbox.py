@@ -25,6 +25,11 @@ class Patience:
         """Before the next one, after `n_tries` of them."""
         return float(min(self.longest_s, self.first_s * 2.0 ** min(n_tries - 1, 30)))
 
+    @property
+    def enough_tries(self) -> int:
+        """After so many the wait is the longest."""
+        return next((n for n in range(1, 31) if self.wait_s(n) >= self.longest_s), 31)
+
 
 class Trial:
     """Whether all that waits could be tried, since the node began or the clock was set ahead (or the machine slept).
@@ -73,17 +78,16 @@ class Outbox:
         ]
 
     def give_up_old(self, down: Sequence[str], now: float | None = None) -> int:
-        """How many deliveries were given up now: old ones that were refused, or whose destination is down.
-
-        What waits its turn behind a backlog is not given up.
+        """How many deliveries were given up now: old ones that were refused until the wait was the longest, or whose
+        destination is down. What waits its turn behind a backlog is not given up.
         """
         now = time.time() if now is None else now
         with self.ledger.transaction() as db:
             return db.execute(
                 "UPDATE deliveries SET state = 'given_up', reason = coalesce(reason, 'not reached in time') "
                 "WHERE state = 'waiting' AND since < ? "
-                f"AND (tries > 0 OR destination IN ({', '.join('?' for _ in down)}))",
-                (now - self.patience.give_up_s, *down),
+                f"AND (tries >= ? OR destination IN ({', '.join('?' for _ in down)}))",
+                (now - self.patience.give_up_s, self.patience.enough_tries, *down),
             ).rowcount
 
     def waits(self, delivery: Delivery) -> bool:

@@ -19,10 +19,11 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from mammo_steps.core.dicom_node_arrival import Arrival
-from mammo_steps.core.dicom_node_files import locked, make_folder, remove, sha256_of, sync, write_synced
+from mammo_steps.core.dicom_node_files import locked, make_folder, remove, sha256_of
 from mammo_steps.core.dicom_node_ledger import Ledger, told
 from mammo_steps.core.dicom_node_recovery import DAMAGED_IMAGE, fail, queue_pseudonyms, recover
 from mammo_steps.core.dicom_node_waits import AGAIN_S, Waits
+from mammo_steps.core.files import sync, write_synced
 from mammo_steps.core.prediction import SEVERAL_PATIENTS
 
 

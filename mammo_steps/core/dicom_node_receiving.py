@@ -4,7 +4,9 @@ An object is acknowledged once it is on the disk. Logs have counts, statuses and
 log, which quotes what it is sent, is off.
 """
 
+import contextlib
 import logging
+import queue
 import shutil
 import sqlite3
 import threading
@@ -22,6 +24,7 @@ from pydicom.uid import (
     RLELossless,
 )
 from pynetdicom import AE, _config, evt
+from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
@@ -44,6 +47,10 @@ TRANSFER_SYNTAXES = [
     RLELossless,
 ]
 SUCCESS = 0x0000
+_LONGEST_COMMAND = 1 << 16  # bytes; a C-STORE's has some 200
+_MOST_WAITING = (
+    2  # requests of an association; no asynchronous operations are agreed on, so there should be one
+)
 _LONGEST_PDU = 1 << 20  # bytes: of an association request with all it may propose
 _REJECTED = {3: "its own AE title is not in `callers`", 7: "it called another AE title than `ae_title`"}
 
@@ -99,7 +106,7 @@ class Receiving:
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_CONN_OPEN, self._bound_connection),
             (evt.EVT_ESTABLISHED, self._bound_silence),
-            (evt.EVT_PDU_RECV, self._bound_object),
+            (evt.EVT_PDU_RECV, self._bound_memory),
             (evt.EVT_REJECTED, self._rejected),
         ]
         self._server = self._entity.start_server(
@@ -176,18 +183,35 @@ class Receiving:
         why = _REJECTED.get(code or 0, "too many at once, or nothing in common")
         log.warning("an association was rejected: %s", why)
 
-    def _bound_object(self, event: Event) -> None:
-        """End an association whose object grows beyond the limit; there is no status for that."""
-        message = event.assoc.dimse.message
-        held = message.data_set if message is not None else None
-        if held is not None and held.tell() > self.limits.object_bytes:
+    def _bound_memory(self, event: Event) -> None:
+        """End an association that sends more than we want to hold; there is no status for that."""
+        dimse = event.assoc.dimse
+        why = self._too_much(dimse)
+        if why is None:
+            return
+        if not event.assoc._sent_abort:  # (what was on its way still comes)
             self._count("aborted")
-            log.warning(
-                "an association was aborted: an object of more than %d bytes", self.limits.object_bytes
-            )
-            held.seek(0)
-            held.truncate()
+            log.warning("an association was aborted: %s", why)
             event.assoc.abort(block=False)
+        message = dimse.message
+        for held in (message.encoded_command_set, message.data_set) if message is not None else ():
+            if held is not None:
+                held.seek(0)
+                held.truncate()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                dimse.msg_queue.get_nowait()
+
+    def _too_much(self, dimse: DIMSEServiceProvider) -> str | None:
+        if dimse.msg_queue.qsize() > _MOST_WAITING:
+            return f"more than {_MOST_WAITING} requests that waited for no answer"
+        if dimse.message is None:
+            return None
+        if dimse.message.encoded_command_set.tell() > _LONGEST_COMMAND:
+            return f"a command of more than {_LONGEST_COMMAND} bytes"
+        if dimse.message.data_set is not None and dimse.message.data_set.tell() > self.limits.object_bytes:
+            return f"an object of more than {self.limits.object_bytes} bytes"
+        return None
 
     def _bound_silence(self, event: Event) -> None:
         """An association that stops in the middle of a PDU is lost after `idle_s`."""

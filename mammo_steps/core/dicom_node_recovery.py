@@ -21,12 +21,12 @@ def queue_pseudonyms(key: Path, ledger: Ledger) -> Pseudonyms:
             "again. Put the file back from a backup, or move the queue's folder away, start with a new one and let "
             "the exams be sent again"
         )
-    make_key(key)
     try:
+        make_key(key)
         text = read_key(key)
         pseudonyms = Pseudonyms(text)
     except (ValueError, FileNotFoundError) as error:
-        raise ValueError(f"{key} cannot be used: {error}; put the file back from a backup") from error
+        raise ValueError(f"the queue's key cannot be used: {error}") from error
     tag = key_tag(text)
     with ledger.transaction() as db:
         db.execute("DELETE FROM id_key WHERE NOT EXISTS (SELECT 1 FROM exams)")

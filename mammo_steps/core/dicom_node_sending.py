@@ -5,6 +5,7 @@ import io
 import logging
 import sqlite3
 import threading
+import time
 from dataclasses import dataclass
 from ssl import SSLContext
 
@@ -52,11 +53,12 @@ class Sending(threading.Thread):
         self.outbox, self.own_title, self.destination = outbox, own_title, destination
         self.stop, self.tls = stop, tls
         self.n_sent, self._n_down = 0, 0
+        self._down_since, self._down_s = 0.0, 0.0
 
     @property
     def is_down(self) -> bool:
-        """Whether the destination could not be reached when it was tried last."""
-        return self._n_down > 0
+        """Whether the destination could not be reached for the longest wait on end, tried at its begin and its end."""
+        return self._n_down > 1 and self._down_s >= self.outbox.patience.longest_s
 
     def run(self) -> None:
         while not self.stop.is_set():
@@ -69,11 +71,15 @@ class Sending(threading.Thread):
     def _turn(self) -> None:
         due = self.outbox.due(self.destination.name)
         if not due:
+            self._n_down = 0  # (nobody tries it)
             self.stop.wait(_IDLE_S)
         elif self._send(due):
             self._n_down = 0
         else:
-            self._n_down += 1
+            now = time.monotonic()
+            if self._n_down == 0:
+                self._down_since = now
+            self._n_down, self._down_s = self._n_down + 1, now - self._down_since
             wait_s = self.outbox.patience.wait_s(self._n_down)
             log.warning(
                 "destination %s cannot be reached, %d objects wait; next try in %.0f s",

@@ -1,6 +1,5 @@
 """The exam's picture, with its marks burned in, as a Secondary Capture image: for viewers that show nothing else."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -9,7 +8,7 @@ from highdicom.sc import SCImage
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from mammo_steps.core.dicom_source import MANUFACTURER, MODEL_NAME, RESEARCH_USE, key_of, stamp, uid_of
+from mammo_steps.core.dicom_source import MANUFACTURER, MODEL_NAME, RESEARCH_USE, finished, key_of, uid_of
 from mammo_steps.core.exam_pictures import Array
 from mammo_steps.core.prediction import BundleName
 
@@ -32,7 +31,7 @@ def secondary_capture(picture: Array, exam: Sequence[Dataset], bundle: BundleNam
         patient_orientation=("L", "F"),
         series_instance_uid=uid_of(key, "series", "picture"),
         series_number=9904,
-        sop_instance_uid=uid_of(key, "picture", hashlib.sha256(picture.tobytes()).hexdigest()),
+        sop_instance_uid=uid_of(key, "picture"),
         instance_number=1,
         manufacturer=MANUFACTURER,
         transfer_syntax_uid=ExplicitVRLittleEndian,  # (3 MB; what would compress it is slow, or not at hand)
@@ -51,7 +50,7 @@ def secondary_capture(picture: Array, exam: Sequence[Dataset], bundle: BundleNam
     capture.ManufacturerModelName = MODEL_NAME
     capture.SoftwareVersions = f"bundle {bundle.id}"
     capture.SourceImageSequence = [_reference(source) for source in exam]
-    return stamp(capture, made)
+    return finished(capture, made)
 
 
 def _reference(source: Dataset) -> Dataset:

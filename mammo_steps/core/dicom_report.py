@@ -42,7 +42,7 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 
 from mammo_steps.core.dicom_places import clipped_box, to_dicom
-from mammo_steps.core.dicom_source import MANUFACTURER, MODEL_NAME, RESEARCH_USE, key_of, stamp, uid_of
+from mammo_steps.core.dicom_source import MANUFACTURER, MODEL_NAME, RESEARCH_USE, finished, key_of, uid_of
 from mammo_steps.core.new_exams import FLAG_TEXTS, Flag
 from mammo_steps.core.prediction import ExamPrediction, ImagePrediction, Score
 
@@ -239,8 +239,7 @@ def structured_report(
         content=content[0],
         series_instance_uid=uid_of(key, "series", "report"),
         series_number=9901,
-        # (refused today, scored tomorrow under other settings: another report)
-        sop_instance_uid=uid_of(key, "report", exam.refused or "", *exam.drift),
+        sop_instance_uid=uid_of(key, "report"),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=MODEL_NAME,
@@ -252,4 +251,4 @@ def structured_report(
         is_complete=True,
         is_final=False,
     )
-    return stamp(report, made)
+    return finished(report, made)

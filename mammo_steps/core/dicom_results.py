@@ -1,7 +1,8 @@
 """The DICOM objects of an exam's scores: a structured report, marks for each image, and a picture.
 
 They belong to the study of the images and bear the patient's identity: they go into the private folder, or back to
-where the images came from. Made again of the same images, bundle and time they are the same bytes and UIDs.
+where the images came from. An object's UID comes from all that it says but when it was made; with the same time given,
+the bytes are the same.
 """
 
 from collections.abc import Mapping

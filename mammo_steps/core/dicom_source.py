@@ -4,6 +4,7 @@ The objects that are made from these headers bear the patient's identity, since 
 into the private folder, or on the way back to where the images came from, and nowhere else.
 """
 
+import hashlib
 import logging
 import re
 import uuid
@@ -15,6 +16,8 @@ from datetime import datetime
 from highdicom._standard_utils import get_sop_class_iod_map
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
@@ -49,6 +52,7 @@ _TIMES = (
     "PresentationCreationTime",
     "TimeOfSecondaryCapture",
 )
+_NO_TIME = datetime(1900, 1, 1)
 _PIXELS = ("PixelData", "OverlayData", "IconImageSequence")
 
 
@@ -134,11 +138,26 @@ def uid_of(*parts: str) -> str:
 
 
 def key_of(bundle: BundleName, sources: Sequence[Dataset]) -> str:
-    """Stands for the scores of these images by these networks."""
-    return "|".join([bundle.id, *bundle.members, *sorted(str(source.SOPInstanceUID) for source in sources)])
+    """Stands for this woman's scores of these images by these networks: for series, and what is tracked."""
+    images = sorted(f"{source.StudyInstanceUID}|{source.SOPInstanceUID}" for source in sources)
+    return "|".join([bundle.id, *bundle.members, *images, str(sources[0].PatientID)])
 
 
-def stamp(made: Dataset, when: datetime) -> Dataset:
+def finished(made: Dataset, when: datetime) -> Dataset:
+    """Give an object the UID of all that it says but when it was made, and then its times; returns the object.
+
+    (A PACS keeps or replaces an object by its UID alone: no other one may bear it.)
+    """
+    _stamp(made, _NO_TIME)
+    with DicomBytesIO() as encoded:
+        encoded.is_little_endian, encoded.is_implicit_VR = True, False
+        write_dataset(encoded, made)
+        content = hashlib.sha256(encoded.getvalue()).hexdigest()
+    made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = UID(uid_of("content", content))
+    return _stamp(made, when)
+
+
+def _stamp(made: Dataset, when: datetime) -> Dataset:
     """Give every date and time of an object's own making the same value; returns the object."""
     day, time = DA(when.date()), TM(when.time().replace(microsecond=0))
     for names, value in ((_DATES, day), (_TIMES, time)):

@@ -38,13 +38,45 @@ def replacing(path: Path) -> Iterator[Path]:
         for check in _checks:
             check()
         scratch.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)  # the rename itself must survive a power cut
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(path.parent)  # the rename itself must survive a power cut
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def write_new(path: Path, text: str) -> None:
+    """A file for its owner alone, whole or not at all; one that is there already is left as it is."""
+    scratch = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.{path.name}")
+    try:
+        write_synced(scratch, text.encode())
+        try:
+            os.link(scratch, path)  # (a rename would replace what another process has just made)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without hard links
+            if path.exists():
+                return
+            scratch.rename(path)
+        sync(path.parent)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_synced(path: Path, content: bytes | bytearray) -> None:
+    """A new file, readable by its owner alone, whose bytes are on the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(path: Path) -> None:
+    """A file's bytes, or a folder's names (what was made or renamed in it), survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,11 +1,13 @@
 """Pseudonyms: keyed hashes of the archive's ids (HMAC-SHA-256), and the key they need."""
 
 import hmac
-import os
 import secrets
 from datetime import date
 from pathlib import Path
 
+from mammo_steps.core.files import write_new
+
+_KEY_DIGITS = 16  # characters that a key has at least
 _MODEL_DIGITS = 4
 _HEX_DIGITS = 20  # 80 bits: among 10 million ids a collision has probability 4e-11
 
@@ -14,8 +16,8 @@ class Pseudonyms:
     """Turns the archive's ids into hashes that mean nothing without the key."""
 
     def __init__(self, key: str) -> None:
-        if len(key) < 16:
-            raise ValueError(f"the id key has {len(key)} characters, at least 16 are wanted")
+        if len(key) < _KEY_DIGITS:
+            raise ValueError(f"the id key has {len(key)} characters, at least {_KEY_DIGITS} are wanted")
         self._key = key.encode()
 
     def _hash(self, kind: str, text: str) -> str:
@@ -49,24 +51,27 @@ def key_tag(key: str) -> str:
 
 
 def read_key(path: Path) -> str:
-    """The key in `path`; FileNotFoundError says what to do, ValueError that it is no key."""
+    """The key in `path`; FileNotFoundError says what to do, ValueError that it is no whole key."""
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is missing: it is the key that turned the archive's ids into pseudonyms. "
             "Put the file back from your backup; without it results cannot be continued or translated."
         )
+    remedy = "Put the file back from your backup; if nothing was made with it yet, remove it: the next start makes one"
     try:
-        return path.read_text(encoding="utf-8").strip()
+        key = path.read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is no key: wanted one line of text") from None
+        raise ValueError(f"{path} is no key: wanted one line of text. {remedy}") from None
+    if len(key) < _KEY_DIGITS:
+        raise ValueError(
+            f"{path} is no whole key: it has {len(key)} characters, at least {_KEY_DIGITS} are wanted. {remedy}"
+        )
+    return key
 
 
 def make_key(path: Path) -> None:
-    """Make a new key, readable by its owner alone; an existing one is left as it is."""
+    """Make a new key, readable by its owner alone; an existing one is left as it is, ValueError if it is not whole."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32) + "\n")
+    if not path.exists():
+        write_new(path, secrets.token_hex(32) + "\n")
+    read_key(path)

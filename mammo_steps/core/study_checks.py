@@ -143,11 +143,12 @@ def _check_shards(study: Study, config: dict[str, Any]) -> None:
 
 def _check_key(path: Path, results: Path) -> None:
     """Make the key at the first run; without it existing results cannot be continued."""
-    if path.is_file():
-        return
-    if (results / "intakes").exists():
+    if not path.is_file() and (results / "intakes").exists():
         raise StudyError(
             f"{path} is missing, but {results} holds results made with it: new pseudonyms would not match them. "
             "Put the key back from your backup, or move these results away to start anew"
         )
-    make_key(path)
+    try:
+        make_key(path)
+    except ValueError as error:
+        raise StudyError(str(error)) from error

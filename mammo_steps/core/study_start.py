@@ -24,6 +24,9 @@ def start_settings(study: Study, config: Mapping[str, Any]) -> dict[str, Any] | 
     key = config["public_id_key"]
     try:
         tag = key_tag(read_key(Path(study.key_file[0])) if key is None else key)
+    except (OSError, ValueError) as error:
+        raise StudyError(str(error)) from error
+    try:
         found = bundle_id(Path(start["bundle"]))
     except OSError as error:
         raise StudyError(

@@ -156,6 +156,17 @@ def test_an_image_that_comes_while_its_exam_is_forgotten_is_kept(
     assert files(queue.exams) == ["image 2 "] and ready(queue, 10_100).is_whole()
 
 
+def test_an_old_object_that_was_refused_once_is_not_given_up(queue: NodeQueue) -> None:
+    queue.admit(image(1), now=0)
+    answer(queue, ready(queue, 100), ["7.1"], now=200)
+    outbox = Outbox(queue, PATIENCE)
+    for _ in range(2):  # the next wait is the longest
+        outbox.refused(outbox.due("pacs", now=5000)[0], "the destination answered A700", now=4000)
+        assert outbox.give_up_old([], now=5000) == 0
+    outbox.refused(outbox.due("pacs", now=5000)[0], "the destination answered A700", now=5000)
+    assert outbox.give_up_old([], now=5000) == 1
+
+
 def test_what_was_refused_is_due_behind_what_was_not_tried(queue: NodeQueue) -> None:
     queue.admit(image(1), now=0)
     assert answer(queue, ready(queue, 100), ["7.1", "7.2"])
@@ -171,7 +182,9 @@ def test_a_backlog_that_takes_long_to_send_is_not_given_up_unless_its_destinatio
     queue.admit(image(1), now=0)
     answer(queue, ready(queue, 100), ["7.1", "7.2"], now=200)
     outbox = Outbox(queue, PATIENCE)
-    outbox.refused(outbox.due("pacs", now=200)[0], "the destination answered A700", now=200)
+    for _ in range(3):  # (waits of 10, 20, 35 s)
+        first = min(outbox.due("pacs", now=4000), key=lambda one: one.number)
+        outbox.refused(first, "the destination answered A700", now=200)
     assert outbox.give_up_old(["archive"], now=5000) == 1
     assert [one.file.read_text() for one in outbox.due("pacs", now=5000)] == ["7.2"]
     assert outbox.give_up_old(["archive", "pacs"], now=5000) == 1

@@ -9,6 +9,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
 
+from mammo_steps.core import dicom_node_sending
 from mammo_steps.core.dicom_node_outbox import Patience
 from mammo_steps.core.dicom_node_sending import Destination, Sending
 
@@ -86,6 +87,30 @@ def test_a_destination_that_takes_some_objects_before_it_goes_away_is_not_down(
     sending(outbox, monkeypatch, association(0, None))._turn()
     assert [name for name, _ in outbox.told] == ["a", "b"] and outbox.told[0] == ("a", "sent")
     assert "cannot be reached" not in caplog.text
+
+
+def test_a_destination_is_down_when_it_was_not_reached_for_the_longest_wait_on_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(dicom_node_sending, "time", SimpleNamespace(monotonic=lambda: now))
+    outbox = Outbox("a", "b")
+    outbox.patience = Patience(0.001, 0.01, 1000)
+    ours, there = sending(outbox, monkeypatch), association(*[0] * 9)
+
+    def turn(what: SimpleNamespace, at: float) -> bool:
+        nonlocal now
+        now = at
+        monkeypatch.setattr(ours, "_associate", lambda _: what)
+        ours._turn()
+        return ours.is_down
+
+    rejected = association()
+    rejected.rejected_contexts = []
+    assert not turn(rejected, 100) and not turn(rejected, 100.009) and turn(rejected, 100.011)
+    assert not turn(there, 200) and not turn(rejected, 300)
+    now = 400  # a while after a single failure
+    assert not ours.is_down
 
 
 def test_a_destination_that_takes_no_such_objects_is_not_down(

@@ -3,8 +3,10 @@
 import csv
 import itertools
 import json
+import lzma
 import re
 import zipfile
+import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -28,6 +30,10 @@ _LARGEST_JSON = 200_000_000  # bytes
 _LISTS = {"figures.json", "gallery.json"}  # the other JSON files of the workflow hold objects
 _HEAD = 65_536  # bytes, in which a page has its title
 _CHUNK = 1 << 20  # bytes
+_DAMAGED_NPZ = (  # what reading one can raise
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError),
+    *(ValueError, TypeError, SyntaxError, OverflowError, MemoryError),
+)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>|^# +([^\n]+)$", re.IGNORECASE | re.DOTALL | re.MULTILINE)
 
 
@@ -185,9 +191,10 @@ def npz_facts(path: Path, values_shown: bool) -> list[Facts]:
                     )
                     shape, _, dtype = header(file)
                 name = without_ids(member.removesuffix(".npy")) if values_shown else "*"
-                kind = "pickled objects, never opened" if dtype.hasobject else str(dtype)
+                kind = "structured" if dtype.names else str(dtype)
+                kind = "pickled objects, never opened" if dtype.hasobject else kind
                 groups[name, " x ".join(map(str, shape)) or "scalar", kind] += 1
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError):
+    except _DAMAGED_NPZ:
         raise ValueError(f"{path} is damaged, or no npz file") from None
     rows = [(name, n, shape, kind) for (name, shape, kind), n in sorted(groups.items())]
     whole = [("bytes", path.stat().st_size), ("arrays", groups.total())]

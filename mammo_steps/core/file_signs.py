@@ -55,6 +55,6 @@ def _is_pickle(path: Path, head: bytes) -> bool:
         try:
             with zipfile.ZipFile(path) as parts:
                 return any(name.endswith("data.pkl") for name in parts.namelist())
-        except zipfile.BadZipFile:
+        except (zipfile.BadZipFile, NotImplementedError):
             return False
     return False

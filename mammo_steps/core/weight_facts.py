@@ -1,6 +1,7 @@
 """What stands in a safetensors file: its facts and its layers. The format is a length, a JSON header, and bytes."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ def read_header(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         try:
             tensors = json.loads(file.read(n_header))
             metadata = tensors.pop("__metadata__", {})
+            if not _is_metadata(metadata) or not all(map(_is_tensor, tensors.values())):
+                raise ValueError("no tensors")
             end = max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
-            [(tensor["dtype"], list(tensor["shape"])) for tensor in tensors.values()]
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
             raise ValueError(
                 f"{path} is damaged, or no safetensors file: its header cannot be read"
@@ -33,6 +35,19 @@ def read_header(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
             f"{path} is damaged: its tensors take {end:,} bytes, {n_bytes - 8 - n_header:,} are there"
         )
     return tensors, metadata
+
+
+def _is_metadata(found: Any) -> bool:
+    return isinstance(found, dict) and all(isinstance(text, str) for text in found.values())
+
+
+def _is_tensor(found: Any) -> bool:
+    """Whether type, shape and place are of their kinds, and the place holds the values: half a byte each at least."""
+    lengths, place = found["shape"], found["data_offsets"]
+    numbers = [*lengths, *place]
+    if not all(type(number) is int and 0 <= number < 1 << 63 for number in numbers) or len(place) != 2:
+        return False
+    return isinstance(found["dtype"], str) and math.prod(lengths) <= 2 * (place[1] - place[0])
 
 
 def weight_facts(path: Path, deep: bool) -> list[Facts]:
@@ -56,10 +71,7 @@ def layer_of(name: str) -> str:
 
 
 def _n(tensor: dict[str, Any]) -> int:
-    n = 1
-    for length in tensor["shape"]:
-        n *= int(length)
-    return n
+    return math.prod(tensor["shape"])
 
 
 def _layer(own: list[dict[str, Any]]) -> tuple[int, int, int, str, str]:

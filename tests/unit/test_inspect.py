@@ -349,6 +349,43 @@ def test_damaged_weights_are_told_in_a_line(
         assert status == 1 and "w.safetensors is damaged" in said.splitlines()[-1]
 
 
+def hostile_weights(header: dict[str, Any]) -> None:
+    text = json.dumps(header).encode()
+    Path("w.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + b"abcd")
+
+
+@pytest.mark.parametrize("changes", [
+    {"shape": [None]}, {"shape": None}, {"shape": [-1]}, {"shape": [10**4000] * 2}, {"shape": [1 << 62] * 400},
+    {"dtype": ["F32"]}, {"data_offsets": ["0", 4]}, {"data_offsets": [None, 4]}, {"data_offsets": [0, 2, 4]},
+])  # fmt: skip
+@pytest.mark.parametrize("deep", [(), ("--deep",)])
+def test_a_hostile_header_of_weights_is_told_in_a_line(
+    changes: dict[str, Any], deep: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile_weights({"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], **changes}})
+    status, said = inspect(capsys, "w.safetensors", *deep)
+    assert status == 1 and "w.safetensors is damaged, or no safetensors file" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize("metadata", [{"a": 1}, [1], "text", None])
+def test_hostile_metadata_of_weights_are_told_in_a_line(
+    metadata: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile_weights({"__metadata__": metadata, "x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}})
+    status, said = inspect(capsys, "w.safetensors")
+    assert status == 1 and "w.safetensors is damaged, or no safetensors file" in said.splitlines()[-1]
+
+
+def test_arrays_with_turned_bits_are_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez_compressed("a.npz", a=np.arange(1000))
+    content = bytearray(Path("a.npz").read_bytes())
+    for place in range(40, 60):
+        content[place] ^= 255
+    Path("a.npz").write_bytes(content)
+    status, said = inspect(capsys, "a.npz")
+    assert status == 1 and said.endswith("a.npz is damaged, or no npz file")
+
+
 def test_pages_and_folders_are_told_by_title_and_by_kind(capsys: pytest.CaptureFixture[str]) -> None:
     write_text(Path("results/s/report/report.html"), "<html><title>My\nstudy</title>\n</html>")
     write_text(Path("results/s/report/table1.md"), "# Table 1\n\n|a|\n")

@@ -5,9 +5,9 @@
 
 Of tables: columns with unit and meaning, quantiles of numbers, frequent words. Of images: a sheet of small pictures,
 with --png. Of weights: layers; with --deep each tensor's mean and standard deviation. Ids, dates and paths are never
-shown, nor values of files that the workflow did not write. The bytes are read and compared with the manifest beside
-the file. Exit status 1 if the file cannot be read or is not as its step left it. No step of the workflow; nothing is
-written but the sheet.
+shown, nor any value of tables of labels or lesions, of shards' lists and exams.csv, and of files of no kind that the
+workflow writes. The bytes are read and compared with the manifest beside the file. Exit status 1 if the file cannot be
+read or is not as its step left it. No step of the workflow; nothing is written but the sheet.
 """
 
 import argparse

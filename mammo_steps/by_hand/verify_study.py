@@ -35,6 +35,7 @@ from mammo_steps.core.manifest_check import faults
 _NO_ARTEFACTS = {"logs", "events"}  # folders
 _SHOWN = 12  # hexadecimal digits
 _FAULTS_SHOWN = 3
+_COMMAND = "snakemake --cores all"  # how a study is run that has no config file of its own
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--quick", action="store_true", help="read no bytes where their number and time of change fit"
     )
     parser.add_argument(
-        "--snakemake", default="snakemake --cores all", help="how to run the workflow, for the advice"
+        "--snakemake",
+        metavar="COMMAND",
+        help="how the study is run, for the advice: 'snakemake --cores all --configfile config/demo.yaml'",
     )
     parser.add_argument(
         "--goal", default="all", help="what to ask the workflow for in the end, for the advice"
@@ -251,7 +254,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"{time.monotonic() - started:.1f} s"
     )
     if findings:
-        print(advice(findings, manifests, args.results, args.snakemake, args.goal))
+        command = args.snakemake or _COMMAND
+        print(advice(findings, manifests, args.results, command, args.goal))
+        if args.snakemake is None:
+            print(
+                "Is the study run with --configfile or --directory? Then add it to each (or give --snakemake)."
+            )
         sys.exit(1)
 
 

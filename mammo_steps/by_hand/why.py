@@ -20,6 +20,8 @@ def told(file: Path, deep: bool) -> Iterator[str]:
     found = origin_of(file)
     if found is None and file.is_dir():
         raise ValueError(f"{file}: a folder that no step has written as a whole. Give a file or folder in it")
+    if found is None and not file.exists():
+        raise ValueError(f"{file} is not there, and no manifest tells of it: look whether the name is right")
     if found is None:
         raise ValueError(
             f"{file}: neither it nor a folder above has a manifest of it, so no step has written it"

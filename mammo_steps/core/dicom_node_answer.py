@@ -39,8 +39,8 @@ def answering(folder: Path, key: Path, device: str, drift: Mapping[str, str]) ->
     for name, wanted in (("presentation_intent", "FOR PRESENTATION"), ("exam_id_field", "StudyInstanceUID")):
         if headers[name] != wanted:
             raise ValueError(
-                f"{folder}: its study's read_headers.{name} is {headers[name]}, a node answers {wanted} alone: score "
-                "such exams with predict_folder"
+                f"{folder}: its study's read_headers.settings.{name} is {headers[name]}, a node answers {wanted} "
+                "alone: score such exams with predict_folder"
             )
     # (the CPU's threads round otherwise, so they stay the bundle's)
     compute = Compute(**{**bundle.settings("compute"), "compile": "never", "device": device})

@@ -168,7 +168,9 @@ def test_the_demos_estimate_is_near_what_it_cost(tmp_path):
         if "bytes" in found:
             assert 0.8 < cost.bytes / found["bytes"] < 1.5, rule
     total = sum((cost.wall_s - figures.START_S) * cost.n_jobs for cost in costs.values())
-    assert 0.67 < total / sum(found["wall_s"] for found in recorded.values()) < 1.5
+    wall_s = sum(found["wall_s"] for found in recorded.values())
+    assert 0.67 < total / wall_s < 1.5
+    assert f"`make demo` cost {wall_s:.0f} s " in (REPO / "docs/sizing.md").read_text()
 
 
 def test_the_lines_are_those_of_the_benchmark():

@@ -34,7 +34,9 @@ def test_a_bundle_whose_exams_a_node_cannot_know_is_refused_at_the_start(
     bundle = open_bundle(tiny_bundle)
     bundle.about["settings"]["read_headers"][name] = value
     monkeypatch.setattr(dicom_node_answer, "open_bundle", lambda _: bundle)
-    with pytest.raises(ValueError, match=rf"read_headers.{name} is {value}, .* with predict_folder"):
+    with pytest.raises(
+        ValueError, match=rf"read_headers\.settings\.{name} is {value}, .* with predict_folder"
+    ):
         answering(tiny_bundle, Path("no key yet"), "cpu", dict.fromkeys(KINDS, "warn"))
 
 

@@ -190,6 +190,18 @@ def test_files_are_made_anew_in_the_order_in_which_they_follow(
     ]
 
 
+def test_who_does_not_say_how_the_study_is_run_is_told_to_add_it(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    C.unlink()
+    said = verify(capsys)[1]
+    assert (
+        "    snakemake all --cores all\n" in said
+        and "run with --configfile or --directory? Then add it" in said
+    )
+    assert "--configfile" not in verify(capsys, "--snakemake", "snakemake --cores 2")[1]
+
+
 def test_a_file_of_no_rule_is_not_among_the_studys(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (STUDY / "notes.txt").write_text("mine")
     assert "that no rule makes is not the study's" in verify(capsys)[1]

@@ -118,6 +118,13 @@ def test_a_file_of_no_step_is_refused(study: None) -> None:
         main(["private"])
 
 
+def test_a_file_that_is_not_there_is_told_of_as_such(study: None) -> None:
+    with pytest.raises(
+        SystemExit, match=r"^results/s/report/auk.csv is not there, and no manifest tells of it"
+    ):
+        main(["results/s/report/auk.csv"])
+
+
 def test_many_files_that_differ_in_numbers_are_one_group() -> None:
     shards = {f"s/a-{number}.p": {} for number in range(4)}
     assert grouped({"b.csv": {}, "f0": {}, "f1": {}, **shards}) == [["b.csv"], ["f0"], ["f1"], list(shards)]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mammo_steps.core.fold_count import MIN_POSITIVES, most_folds
+from mammo_steps.core.fold_count import MIN_FOLDS, MIN_POSITIVES, most_folds
 from mammo_steps.core.randomness import ordered
 from mammo_steps.core.steps import json_object, start_step
 from mammo_steps.core.tables import read_table, write_table
@@ -48,8 +48,8 @@ class Settings:
     validation_most_women: int | None
 
     def __post_init__(self) -> None:
-        if self.folds < 2:
-            raise ValueError(f"folds is {self.folds}, wanted 2 or more")
+        if self.folds < MIN_FOLDS:
+            raise ValueError(f"folds is {self.folds}, wanted {MIN_FOLDS} or more")
         if not 0 < self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}, wanted between 0 and 1")
 
@@ -79,7 +79,9 @@ def check_folds(strata: Mapping[Stratum, Sequence[str]], n_folds: int) -> None:
         women[WORST_FIRST[stratum.rank]] += len(members)
     most = most_folds(women)
     if n_folds > most:
-        advice = f"set folds to {most} or fewer" if most >= 2 else "no number of folds fits this cohort"
+        advice = (
+            f"set folds to {most} or fewer" if most >= MIN_FOLDS else "no number of folds fits this cohort"
+        )
         raise ValueError(
             f"{n_folds} folds are too many for {women[Outcome.SCREEN_DETECTED]} women with a screen-detected "
             f"cancer, wanted {MIN_POSITIVES} in each fold, and {women[Outcome.INTERVAL]} with an interval "

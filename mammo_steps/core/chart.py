@@ -21,7 +21,7 @@ Spec = dict[str, Any]
 Rows = Sequence[Mapping[str, Any]]
 
 INK, GREY = "#1b1b1b", "#808080"
-WIDTH_PX, _LABELS_PX = 330, 150
+WIDTH_PX, _LABELS_PX, _LETTER_PX = 330, 210, 6.2
 VERSION = "6.4"  # of Vega-Lite
 COLOURS = {
     "holistic": "#0072B2",
@@ -116,14 +116,18 @@ MARK: Spec = {  # a chart's title, where the data are synthetic or partial: pict
 SHOWN: Spec = {"filter": "indexof(hidden, datum.series) < 0"}
 
 
-def series_colour(series: Mapping[str, str], legend: bool = True) -> Spec:
-    """The channel that gives each series its colour."""
+def series_colour(series: Mapping[str, str], legend: bool = True, hidden: Sequence[str] = ()) -> Spec:
+    """The channel that gives each series its colour. hidden: series that the legend leaves out."""
     found: Spec = {
         "field": "series",
         "type": "nominal",
         "scale": {"domain": list(series), "range": list(series.values())},
     }
-    return found if legend else found | {"legend": None}
+    if not legend:
+        return found | {"legend": None}
+    if hidden:
+        found["legend"] = {"values": [name for name in series if name not in hidden]}
+    return found
 
 
 def axis(field: str, title: str, **more: Any) -> Spec:
@@ -132,7 +136,11 @@ def axis(field: str, title: str, **more: Any) -> Spec:
 
 
 def labels(field: str, order: Sequence[str], **more: Any) -> Spec:
-    """A vertical channel of words, in this order, without a line."""
+    """A vertical channel of words, in this order, without a line.
+
+    They get room for a wide font: the picture is laid out with one, and read with another.
+    """
+    room = min(_LABELS_PX, round(_LETTER_PX * max(map(len, order), default=0)))
     return {
         "field": field,
         "type": "nominal",
@@ -142,8 +150,9 @@ def labels(field: str, order: Sequence[str], **more: Any) -> Spec:
             "domain": False,
             "ticks": False,
             "grid": False,
-            "labelLimit": _LABELS_PX + 60,
+            "labelLimit": _LABELS_PX,
             "labelOverlap": False,
+            "minExtent": room,
         },
         **more,
     }

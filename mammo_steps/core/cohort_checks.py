@@ -4,14 +4,14 @@ Thresholds stand where they are used.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from mammo_steps.core.answerable import women_by_worst_outcome
-from mammo_steps.core.fold_count import most_folds, per_fold
-from mammo_steps.core.page_words import percent
+from mammo_steps.core.fold_count import MIN_FOLDS, MIN_POSITIVES, most_folds, per_fold
+from mammo_steps.core.page_words import n_of, percent
 from mammo_steps.core.reason_texts import UNDEFINED_TEXTS
 from mammo_steps.core.selective_loss import Association, exclusion_tests, group_tests
 from mammo_steps.core.terms import Outcome, Reason, Undefined
@@ -163,12 +163,22 @@ def _positives(labelled: Labelled) -> Finding:
     return Finding(
         level,
         "Cancers per fold",
-        f"{n:,} women with a screen-detected cancer, {fewest:,} or more in each of {labelled.folds} folds; "
-        f"the largest possible number of folds is {most}",
+        f"{n_of(n, 'woman', 'women')} with a screen-detected cancer, "
+        f"{fewest:,} or more in each of {labelled.folds} folds; the largest possible number of folds is {most}",
         f"look below {FEW_PER_FOLD} a fold, stop where split_folds would refuse",
         "A fold's epoch is chosen on few cancers, and its AUC rests on few.",
-        "Set split_folds.folds lower, or get more exams with cancer.",
+        _folds_advice(women, labelled.folds),
     )
+
+
+def _folds_advice(women: Mapping[Outcome, int], folds: int) -> str:
+    """What there is to do about too few women with cancer per fold."""
+    if min(most_folds(women), folds - 1) >= MIN_FOLDS:
+        return "Set split_folds.folds lower, or get more exams with cancer."
+    wanted = f"{MIN_FOLDS * MIN_POSITIVES} women with a screen-detected cancer"
+    if women[Outcome.INTERVAL]:
+        wanted += f" and {MIN_FOLDS} with an interval cancer"
+    return f"Get more labelled exams with cancer: fewer folds than {MIN_FOLDS} cannot be, and they need {wanted}."
 
 
 def _interval_cancers(labelled: Labelled) -> Finding:
@@ -176,7 +186,7 @@ def _interval_cancers(labelled: Labelled) -> Finding:
     return Finding(
         Level.LOOK if n < 30 else Level.FINE,
         "Interval cancers",
-        f"{n:,} exams"
+        n_of(n, "exam", "exams")
         + ("" if n else ": end point interval cancers is not estimable, and (b) is the same as (a)"),
         "look below 30",
         "They are the cancers that the readers missed: only they tell whether a model finds more than readers do.",
@@ -189,7 +199,7 @@ def _cancer_free(labelled: Labelled) -> Finding:
     return Finding(
         Level.STOP if n == 0 else Level.LOOK if n < 100 else Level.FINE,
         "Exams without cancer",
-        f"{n:,} exams",
+        n_of(n, "exam", "exams"),
         "look below 100, stop if there are none",
         "An AUC needs both classes.",
         "Take normal exams of the same machines and years.",

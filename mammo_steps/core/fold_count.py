@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from mammo_steps.core.terms import Outcome
 
+MIN_FOLDS = 2
 MIN_POSITIVES = 2  # women with a screen-detected cancer in each fold, and so in each test set
 
 

@@ -28,6 +28,11 @@ def ratio(value: float) -> str:
     return "\N{INFINITY}" if value == float("inf") else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
+def n_of(n: int, one: str, several: str) -> str:
+    """`1 woman`, `1,200 women`."""
+    return f"{n:,} {one if n == 1 else several}"
+
+
 def words(text: str | None) -> str:
     """A value of a closed set as people write it."""
     if text is None:

@@ -116,7 +116,7 @@ def intervals_chart(
         return nothing("not estimable")
     y = labels("label", order)
     offset = {"yOffset": {"field": "series", "sort": list(series)}} if len(series) > 1 else {}
-    colour = {"color": series_colour(series)}
+    colour = {"color": series_colour(series, hidden=hidden)}
     domain = {"scale": {"zero": False, "nice": True}}
     field = {"type": "quantitative", **domain, **x}
     layers: list[Spec] = [] if reference is None else [line_at(reference, "x")]

@@ -85,7 +85,11 @@ def training_chart(histories: Mapping[str, History]) -> Spec:
     """
     series = {fold: FOLD_COLOURS[place % len(FOLD_COLOURS)] for place, fold in enumerate(histories)}
     rows = [{"series": fold, **row} for fold, history in histories.items() for row in history]
-    x = axis("epoch", "epoch", axis={"tickMinStep": 1, "format": "d"}, scale={"zero": False, "nice": False})
+    epochs = [row["epoch"] or 0 for history in histories.values() for row in history]
+    # Vega takes tickMinStep for a hint: so many ticks at most that whole epochs are far enough apart
+    n_ticks = max(1, min(5, round(max(epochs, default=1) - min(epochs, default=1))))
+    ticks = {"tickMinStep": 1, "tickCount": n_ticks, "format": "d"}
+    x = axis("epoch", "epoch", axis=ticks, scale={"zero": False, "nice": False})
     colour = {"color": series_colour(series)}
     free = {"scale": {"zero": False}}
 

@@ -58,7 +58,9 @@ def headline(findings: Sequence[Finding]) -> str:
     """The verdict in one sentence."""
     n = {level: sum(finding.level == level for finding in findings) for level in Level}
     if n[Level.STOP]:
-        return f"Do not start yet: {n[Level.STOP]} of {len(findings)} checks say stop."
+        say = "says" if n[Level.STOP] == 1 else "say"
+        return f"Do not start yet: {n[Level.STOP]} of {len(findings)} checks {say} stop."
     if n[Level.LOOK]:
-        return f"Nothing stops the study; {n[Level.LOOK]} of {len(findings)} checks need a look first."
+        need = "needs" if n[Level.LOOK] == 1 else "need"
+        return f"Nothing stops the study; {n[Level.LOOK]} of {len(findings)} checks {need} a look first."
     return f"All {len(findings)} checks are fine."

@@ -43,7 +43,9 @@
   };
 
   const enliven = async (figure) => {
-    const spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
+    // a picture's legend leaves out what it does not show; a legend of its own would stay where legends are off
+    const told = (key, value) => (key === "legend" && value?.values ? undefined : value);
+    const spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent, told);
     const chart = figure.querySelector(".chart");
     const live = make("div", "", { ariaHidden: "true" });
     if (spec.usermeta.series.length > 1) spec.config.legend = { disable: true }; // the switches name the colours
@@ -81,9 +83,10 @@
   };
 
   const sortable = (table) => {
-    const heads = [...table.tHead.rows[0].cells];
+    const heads = [...table.tHead.querySelector("tr:last-child").cells]; // above them, words for several
     heads.forEach((head, column) => {
       const button = make("button", "", { type: "button", className: "sort" });
+      if (head.abbr) button.ariaLabel = head.abbr;
       button.append(...head.childNodes);
       head.append(button);
       button.addEventListener("click", () => {
@@ -101,7 +104,7 @@
 
   // rows of a table for a file: a cell of several figures takes a column for each, a group's head one before its rows
   const flat = (table) => {
-    const rows = [...table.rows].filter((row) => !row.classList.contains("group"));
+    const rows = [...table.rows].filter((row) => !row.matches(".group, .over"));
     const heads = [...rows[0].cells];
     const parts = heads.map((_, column) => {
       const cells = rows.slice(1).map((row) => [...(row.cells[column]?.querySelectorAll("[data-part]") ?? [])]);

@@ -1,5 +1,6 @@
 """The report as its readers have it: from disk, without a network, on a phone and a desk, light, dark, by keyboard."""
 
+import csv
 import re
 import time
 
@@ -122,6 +123,36 @@ def test_a_table_is_sorted_by_its_heads_and_saved_as_csv(opened, report):
     row = next(line.split(",") for line in lines if line.startswith("Ensemble,"))
     assert 0 < float(row[2]) < float(row[1]) <= float(row[3]) and row[4:7] == ["10", "60", "0.940"]
     assert len(lines) == 1 + table.locator("tbody tr").count()
+
+
+def test_columns_under_a_common_word_are_told_apart_sorted_and_saved(opened, report):
+    page = opened(report)
+    table = page.locator("table[data-name='operating_points_screen_detected']")
+    table.get_by_role("button", name="specificity, model").click()
+    values = table.locator("tbody td:nth-child(8)").evaluate_all(
+        "(all) => all.map((e) => parseFloat(e.innerText))"
+    )
+    assert values == sorted(values) and len(set(values)) > 1
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as CSV: operating_points_screen_detected").click()
+    lines = list(csv.reader(download.value.path().read_text().splitlines()))
+    parts = ("reader", "model", "difference", "95 %")
+    both = [f"{name}, {part}" for name in ("sensitivity", "specificity") for part in parts]
+    recalls = ["recalls per 1,000, reader", "recalls per 1,000, model"]
+    assert lines[0] == ["recalled by", "model", *both, *recalls, "n"]
+    assert len(lines) == 1 + table.locator("tbody tr").count() and {len(line) for line in lines} == {13}
+
+
+def test_a_wide_tables_caption_is_read_without_scrolling_and_stays_when_the_table_moves(opened, report):
+    page = opened(report, 360)
+    box = page.locator("#localisation .scroll")
+    box.evaluate("(box) => { box.scrollLeft = 200; }")
+    left, right = box.evaluate(
+        """(box) => { const words = document.createRange(); words.selectNodeContents(box.querySelector("caption"));
+        const {left, right} = words.getBoundingClientRect(); return [left, right]; }"""
+    )
+    assert box.evaluate("(box) => box.scrollLeft") == 200
+    assert 0 <= left < right <= 360
 
 
 def test_everything_that_can_be_used_is_reached_by_the_keyboard_with_a_ring_to_see(opened, report):

@@ -111,8 +111,8 @@ def test_the_headline_is_that_of_the_worst_finding() -> None:
         Finding(level, "t", "f", "r", "w", "d") for level in (Level.FINE, Level.LOOK, Level.STOP)
     )
     assert headline([fine]) == "All 1 checks are fine."
-    assert headline([fine, look]).startswith("Nothing stops the study; 1 of 2")
-    assert headline([fine, look, stop]).startswith("Do not start yet: 1 of 3")
+    assert headline([fine, look]).startswith("Nothing stops the study; 1 of 2 checks needs a look")
+    assert headline([fine, look, stop]).startswith("Do not start yet: 1 of 3 checks says stop")
     assert [finding.level for finding in worst_first([fine, look, stop])] == [
         Level.STOP,
         Level.LOOK,

@@ -1,6 +1,7 @@
 """The verdict on outcomes, selective losses, and the flow chart from headers alone."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -80,6 +81,28 @@ def test_follow_up_is_wanted_of_normal_exams(months: float, level: Level) -> Non
 def test_two_women_with_cancer_are_the_least_a_fold_can_have(cancers: int, level: Level) -> None:
     found = verdict(study(many(normal=100, screen_detected=cancers)))["Cancers per fold"]
     assert found.level == level and f"the largest possible number of folds is {cancers // 2}" in found.found
+
+
+@pytest.mark.parametrize(
+    ("cancers", "words", "do"),
+    [
+        (1, "1 woman with a screen-detected", "Get more labelled exams with cancer: fewer folds than 2"),
+        (4, "4 women with a screen-detected", "Get more labelled exams with cancer: fewer folds than 2"),
+        (6, "6 women with a screen-detected", "Set split_folds.folds lower"),
+    ],
+)
+def test_fewer_folds_are_advised_only_where_they_would_help(cancers: int, words: str, do: str) -> None:
+    labelled = replace(study(many(normal=100, screen_detected=cancers)), folds=3 if cancers == 6 else 2)
+    found = verdict(labelled)["Cancers per fold"]
+    assert found.level != Level.FINE and found.found.startswith(words) and found.do.startswith(do)
+
+
+def test_where_two_folds_cannot_be_the_cancers_that_they_need_are_named() -> None:
+    few = verdict(study(many(normal=1, screen_detected=1, interval=1)))
+    assert few["Cancers per fold"].do.endswith(
+        "they need 4 women with a screen-detected cancer and 2 with an interval cancer."
+    )
+    assert few["Interval cancers"].found == few["Exams without cancer"].found == "1 exam"
 
 
 def test_no_interval_cancers_means_that_their_end_point_is_not_estimable() -> None:

@@ -14,6 +14,7 @@ from mammo_steps.core.album import SECTIONS, Album
 from mammo_steps.core.chart import INK, chart, nothing, svg
 from mammo_steps.core.group_names import group_label
 from mammo_steps.core.result_charts import calibration_chart, intervals_chart
+from mammo_steps.core.run_charts import training_chart
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +186,24 @@ def test_groups_are_called_by_their_words():
 def test_an_empty_chart_says_why():
     assert "nobody read" in svg(nothing("nobody read"))
     assert chart({}, {"a": "#000000"}, ["a"])["params"] == [{"name": "hidden", "value": ["a"]}]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 10, 16, 300])
+def test_epochs_are_whole_and_none_is_named_twice(n):
+    history = [
+        {"epoch": e, "train_loss": 50.5, "validation_loss": 50.5, "validation_auc": 50.5, "kept": e == n}
+        for e in range(1, n + 1)
+    ]
+    drawn = svg(training_chart({"one": history}))
+    below = re.findall(r'transform="translate\([\d.]+,16\)"[^>]* opacity="1">(\d+)<', drawn)
+    assert len(below) % 2 == 0 and len(below) >= 2  # two panels
+    assert len(set(below)) == len(below) // 2
+
+
+def test_a_pictures_legend_names_what_it_shows(drawn):
+    names = [one["name"] for one in spec_of(drawn, "subgroups_screen_detected")["usermeta"]["series"]]
+    picture = (drawn / "out" / "subgroups_screen_detected.svg").read_text()
+    assert [name for name in names if f">{html.escape(name)}<" in picture] == ["Ensemble"]
 
 
 def test_every_line_of_a_forest_plot_has_its_name():

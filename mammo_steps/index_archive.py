@@ -117,7 +117,7 @@ def check_shards(exam_sizes: Mapping[str, int], n_shards: int, max_images: int) 
     if largest > max_images:
         raise ValueError(
             f"one exam has {largest} images, a shard holds at most {max_images}: check that "
-            "read_headers.settings.exam_id_field names one screening visit, or raise --max-images-per-shard"
+            "read_headers.settings.exam_id_field names one screening visit"
         )
 
     def fullest(n: int) -> int:

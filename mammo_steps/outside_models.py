@@ -2,8 +2,8 @@
 
 Ids are the archive's own (an exam's as in the label table, an image's SOPInstanceUID) or the study's pseudonyms; in the
 output they are pseudonyms. Rows of exams that are not in the cohort are passed over and counted, exams without a row or
-with an empty score, or with scores of some of their images only, stay without one. A score that is no number, and an id
-that stands there twice, stop the step with their lines.
+with an empty score, or with scores of some of their images only, stay without one. A score that is no number, or beyond
+a million, and an id that stands there twice, stop the step with their lines.
 """
 
 import argparse
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mammo_steps.core.aggregation import exam_scores
@@ -92,7 +91,7 @@ def read_scores(model: Outside, known: set[str], pseudonyms: Pseudonyms) -> Foun
 def of_exams(model: Outside, found: Found, images: pd.DataFrame) -> tuple[pd.Series, int]:
     """Score by exam_id, as our own networks' margins become exam scores, and exams left out as some images lack one.
 
-    ValueError if all are left out, or if image scores add up to no finite number.
+    ValueError if all are left out.
     """
     scores = pd.Series(found.scores, dtype=float)
     if model.rows == "exams":
@@ -105,11 +104,7 @@ def of_exams(model: Outside, found: Found, images: pd.DataFrame) -> tuple[pd.Ser
             f"{model.file}: no exam has a score of each of its images; {n_partial} exams have scores of some. An "
             "exam's score is made of all its images, of both breasts"
         )
-    of_exam = exam_scores(images[complete], scores)
-    n_bad = int((~np.isfinite(of_exam)).sum())
-    if n_bad:
-        raise ValueError(f"{model.file}: the image scores of {n_bad} exams add up to no finite number")
-    return of_exam, n_partial
+    return exam_scores(images[complete], scores), n_partial
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from mammo_steps.core.artefacts import write_artefact
-from mammo_steps.core.bundle import COHORT, Bundle, open_bundle
+from mammo_steps.core.bundle import Bundle, open_bundle
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.drift import compared, distance, reading
 from mammo_steps.core.eligibility import without_unknown_spacing
@@ -176,7 +176,7 @@ def drift_values(
     bundle: Bundle, facts: list[dict[str, Any]], exams: list[dict[str, Any]], actions: dict[str, str]
 ) -> dict[str, Any]:
     """What the page of the comparison is filled with; exam scores stand beside those of the study's own exams."""
-    fingerprint = bundle.read(COHORT)
+    fingerprint = bundle.cohort
     found = compared(facts, fingerprint)
     scores = [row["ensemble"] for row in exams if row["ensemble"] is not None]
     own = bundle.reference.scores["quantiles"]["exam"]["ensemble"][::10]

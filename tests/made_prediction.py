@@ -46,7 +46,7 @@ def paper_bundle(members: Sequence[str] = MEMBERS, synthetic: bool = False) -> B
         "synthetic": synthetic,
         "settings": {"list_images": {"views": ["CC", "MLO"]}},
     }
-    return Bundle(Path("bundle"), about, "0123456789ab", tuple(members), made_reference(), Recipe())
+    return Bundle(Path("bundle"), about, "0123456789ab", tuple(members), made_reference(), Recipe(), {})
 
 
 def made_exam(

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from mammo_steps.core.bundle_about import check_members, networks_recipe, read_about
-from mammo_steps.core.bundle_files import check_files, read_object
+from mammo_steps.core.bundle_files import check_files
 from mammo_steps.core.bundle_names import ABOUT, bundle_id, sums_of, weights_name
 from mammo_steps.core.prediction import BundleName
 from mammo_steps.core.recipe import Marked, Recipe, check_same
 from mammo_steps.core.reference import Reference
-from mammo_steps.core.reference_files import check_cohort, checked_reference
+from mammo_steps.core.reference_files import checked_cohort, checked_reference
 
 REFERENCE, CALIBRATION, COHORT = "reference.json", "calibration.json", "cohort.json"
 CARDS = ("model_card.md", "data_card.md")
@@ -33,6 +33,7 @@ class Bundle:
 
     about    bundle.json
     members  those that are used, in order
+    cohort   cohort.json as it was checked: a file that changes later changes nothing under the same id
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class Bundle:
     members: tuple[str, ...]
     reference: Reference
     recipe: Recipe
+    cohort: dict[str, Any]
 
     @property
     def name(self) -> BundleName:
@@ -55,10 +57,6 @@ class Bundle:
 
     def weights(self, member: str, model: str) -> Path:
         return self.folder / weights_name(member, model)
-
-    def read(self, name: str) -> dict[str, Any]:
-        """One of its JSON files."""
-        return read_object(self.folder / name)
 
 
 def open_bundle(folder: Path, members: Sequence[str] | None = None) -> Bundle:
@@ -76,8 +74,8 @@ def open_bundle(folder: Path, members: Sequence[str] | None = None) -> Bundle:
         )
     used = tuple(name for name in about["members"] if members is None or name in members)
     reference = checked_reference(folder / REFERENCE, folder / CALIBRATION)
-    check_cohort(folder / COHORT)
-    return Bundle(folder, about, bundle_id(folder), used, reference, networks_recipe(folder, about))
+    cohort = checked_cohort(folder / COHORT)
+    return Bundle(folder, about, bundle_id(folder), used, reference, networks_recipe(folder, about), cohort)
 
 
 def check_rules(bundle: Bundle, today: Recipe) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mammo_steps.core.bundle import COHORT, Bundle
+from mammo_steps.core.bundle import Bundle
 from mammo_steps.core.drift import ACTIONS, KINDS, Finding, findings_of
 from mammo_steps.core.image_facts import image_facts
 from mammo_steps.core.image_store import ImageStore, Place
@@ -16,7 +16,7 @@ def guard(
     shard: ShardExams, bundle: Bundle, actions: Mapping[str, str]
 ) -> tuple[ShardExams, list[dict[str, Any]]]:
     """The shard with what is strange about its exams, and a row of the `new_facts` table for each image."""
-    fingerprint = bundle.read(COHORT)
+    fingerprint = bundle.cohort
     file = shard.folder / "holistic.parquet"
     store = ImageStore(
         {

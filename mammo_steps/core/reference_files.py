@@ -41,8 +41,8 @@ def checked_reference(scores: Path, calibration: Path) -> Reference:
     return Reference(found, how)
 
 
-def check_cohort(path: Path) -> None:
-    """ValueError unless cohort.json has the words and the numbers that new images are compared with."""
+def checked_cohort(path: Path) -> dict[str, Any]:
+    """cohort.json; ValueError unless it has the words and the numbers that new images are compared with."""
     found = read_object(path)
     for name, counts in _named(path, found, "words"):
         if not isinstance(counts, dict) or not all(map(is_number, counts.values())):
@@ -58,6 +58,7 @@ def check_cohort(path: Path) -> None:
                     f"{path}: `numbers.{name}.quantiles` is {_told(quantiles)}, wanted {len(DRIFT_GRID)} finite "
                     f"numbers; {AGAIN}"
                 )
+    return found
 
 
 def _named(path: Path, value: Any, key: str) -> list[tuple[str, Any]]:

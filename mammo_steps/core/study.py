@@ -4,6 +4,7 @@ Imports nothing heavy: every job of a cluster parses the Snakefile again.
 """
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +164,7 @@ def study_of(config: dict[str, Any], repo: Path) -> Study:
         evaluated=results if config["score_exams"]["folds"] is None else f"{results}/{PARTIAL_FOLDER}",
         scored_folds=(scored := _scored_folds(config)),
         scored_members=[member for fold in scored for member in _members(fold, config["members"])],
-        key_flag=f"--key-file '{key_file}'" if public_key is None else f"--key '{public_key}'",
+        key_flag=shlex.join(["--key-file", key_file] if public_key is None else ["--key", public_key]),
         key_file=[key_file] if public_key is None else [],
         labels=None if config["labels"] is None else _expanded(config["labels"], repo),
         metadata=[] if config["metadata"] is None else [_expanded(config["metadata"], repo)],

@@ -6,7 +6,6 @@ column. No message shows a cell, since any cell may be an id.
 """
 
 import csv
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from mammo_steps.core.artefacts import reading
 from mammo_steps.core.labels import ExamLabel
 
 SHOWN = 10  # faults that a message lists
+MOST = 1e6  # of a number in a table: sums and squares of larger ones may be infinite
 SCORES = ("reader_1_left", "reader_1_right", "reader_2_left", "reader_2_right")
 NOT_READ: Mapping[str, None] = dict.fromkeys(SCORES)  # of an `ExamLabel` without readers
 
@@ -173,12 +173,15 @@ def need_ids(row: Row, columns: Iterable[str], faults: Faults) -> None:
 
 
 def number(row: Row, column: str, faults: Faults, wanted: str = "a number such as 2 or 0.5") -> float | None:
-    """The finite number in a cell; None where it holds nothing, or else with a fault."""
+    """The number in a cell, of `MOST` at most; None where it holds nothing, or else with a fault."""
     text = row[column]
     if not text:
         return None
-    if _NUMBER.fullmatch(text) and math.isfinite(value := float(text)):
-        return value
+    if _NUMBER.fullmatch(text):
+        if abs(value := float(text)) <= MOST:
+            return value
+        faults.add(row.line, column, f"{value:g}", f"{-MOST:,.0f} to {MOST:,.0f}, or nothing")
+        return None
     found = "a decimal comma" if re.fullmatch(r"-?\d+,\d+", text) else "no number"
     faults.add(row.line, column, found, f"{wanted}, or nothing")
     return None

@@ -142,6 +142,15 @@ def test_another_number_is_refused(text: str, found: str) -> None:
     assert f"line 7, cell: found {found}, wanted a number such as 2 or 0.5, or nothing" in refused(faults)
 
 
+@pytest.mark.parametrize(("text", "found"), [("1e308", "1e+308"), ("-1000001", "-1e+06"), ("1e999", "inf")])
+def test_a_number_of_no_sane_size_is_refused(text: str, found: str) -> None:
+    row, faults = one_cell(text)
+    assert number(row, "cell", faults) is None
+    assert f"line 7, cell: found {found}, wanted -1,000,000 to 1,000,000, or nothing" in refused(faults)
+    for edge in ("1e6", "-1000000"):
+        assert number(one_cell(edge)[0], "cell", faults) == float(edge)
+
+
 def test_words_are_read_in_any_case_and_others_refused_without_being_shown() -> None:
     sides = {"left": "L", "right": "R"}
     row, faults = one_cell("LEFT")

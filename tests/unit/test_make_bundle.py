@@ -55,6 +55,13 @@ def test_a_bundle_holds_weights_settings_reference_and_cards_and_sha256sum_finds
     assert told.stdout.count(b": OK") == 8
 
 
+def test_a_cohort_that_changes_after_opening_changes_nothing_under_the_same_id(copy):
+    bundle = open_bundle(copy)
+    wanted = json.loads((copy / "cohort.json").read_text())
+    (copy / "cohort.json").write_text("{}")
+    assert bundle.cohort == wanted
+
+
 def test_its_networks_are_those_of_the_study(tiny_bundle, fold_0):
     bundle = open_bundle(tiny_bundle)
     for model in ("holistic", "attention"):

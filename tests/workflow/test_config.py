@@ -1,6 +1,9 @@
 """What is refused before the first job, and with which words."""
 
+import json
 import os
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -159,3 +162,21 @@ def test_a_demo_of_another_name_reads_the_cohort_that_it_draws(tmp_path: Path) -
     result = snakemake(tmp_path, "all", "-n", config=("study=other",))
     assert planned(result)["make_demo_cohort"] == 1
     assert "--archive results/other/demo/archive" in result.stdout and "results/demo" not in result.stdout
+
+
+def test_quotes_in_folders_and_braces_in_texts_reach_the_steps_as_they_stand(tmp_path: Path) -> None:
+    # what Snakemake would take for wildcards, and a shell for the beginning of a quotation
+    (tmp_path / "rival's.csv").touch()
+    table = {"name": "rival", "title": "{shard}", "file": "rival's.csv", "rows": "exams"}
+    outside = {"tables": [table | {"trained_on": "{x}, {wildcards} and {{y}}", "overlap": "none"}]}
+    changes = {"private_dir": "o'brien priv", "public_id_key": None, "outside_models": outside}
+    (tmp_path / "changes.yaml").write_text(yaml.safe_dump(changes))
+    result = snakemake(tmp_path, "all", "-n", "-p", configs=(*TINY, str(tmp_path / "changes.yaml")))
+    assert result.returncode == 0, result.stdout + result.stderr
+    commands = re.findall(r"^ +\S+ -m mammo_steps\.(\w+) (.*?)&>", result.stdout, re.MULTILINE | re.DOTALL)
+    words = {step: shlex.split(text.replace("\\\n", " ")) for step, text in commands}
+    for step in ("list_images", "evaluate", "outside_models"):
+        assert words[step][words[step].index("--key-file") + 1] == "o'brien priv/id_key", step
+    for step, key in (("outside_models", "tables"), ("evaluate", "outside")):
+        settings = json.loads(words[step][words[step].index("--settings") + 1])
+        assert settings[key] == outside["tables"], step

@@ -33,7 +33,7 @@ def this_command():
 rule verify:
     localrule: True
     params:
-        command=this_command(),
+        command=verbatim(this_command()),
         goal="all" if DEMO or config["labels"] else "predict",
     shell:
         """

@@ -95,7 +95,6 @@ PARTIAL = (
 )
 SHARD_ROOT = study.shard_root  # R, or another study's results
 SHARD_LISTS = study.shard_lists  # P, or that study's private folder
-KEY = study.key_flag  # --key-file, or --key where the config holds a public one
 # no such file: whatever needs the label table stops with this line before any job runs; `doctor` can do without
 NO_LABELS = (
     "config key `labels` is empty: give the table of exams and outcomes (config README)"
@@ -143,9 +142,19 @@ wildcard_constraints:
     kind="cpu|gpu",
 
 
+def verbatim(text):
+    """A param with words of the config: Snakemake looks for {wildcards} in texts, not in what functions return."""
+    return lambda wildcards: text
+
+
+KEY = verbatim(
+    study.key_flag
+)  # --key-file, or --key where the config holds a public one
+
+
 def settings(section):
     """A config section as the JSON that its step's --settings takes; a change reruns the rule."""
-    return json.dumps(config[section])
+    return verbatim(json.dumps(config[section]))
 
 
 def code(step, dataset=None):

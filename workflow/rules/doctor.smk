@@ -35,7 +35,7 @@ rule doctor:
         dataset=config["dataset"],
         windows=settings("outcome_windows"),
         labels=lambda wildcards, input: (
-            f"--labels {shlex.quote(input.labels)}" if input.labels else ""
+            f"--labels {shlex.quote(str(input.labels))}" if input.labels else ""
         ),
         key=KEY,
         seed=config["seed"],

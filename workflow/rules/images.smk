@@ -20,7 +20,7 @@ rule read_headers:
         archive=lambda wildcards: str(INTAKES[wildcards.intake].archive),
         n_chunks=lambda wildcards: INTAKES[wildcards.intake].n_chunks,
         dataset=config["dataset"],
-        metadata=f"--metadata '{METADATA[0]}'" if METADATA else "",
+        metadata=verbatim(shlex.join(["--metadata", METADATA[0]]) if METADATA else ""),
     shell:
         """
         {PYTHON} -m mammo_steps.read_headers \

@@ -62,23 +62,27 @@ rule evaluate:
         runtime=runtime("evaluate"),
     params:
         code=code("evaluate"),
-        settings=json.dumps(
-            config["evaluate"]
-            | {
-                "synthetic": config["synthetic"],
-                "partial": PARTIAL,
-                "published_ran": WU_WEIGHTS is not None,
-                "outside": OUTSIDE,
-                "input": INPUT_CUT,
-                "roi": ROI_SIZE,
-            }
+        settings=verbatim(
+            json.dumps(
+                config["evaluate"]
+                | {
+                    "synthetic": config["synthetic"],
+                    "partial": PARTIAL,
+                    "published_ran": WU_WEIGHTS is not None,
+                    "outside": OUTSIDE,
+                    "input": INPUT_CUT,
+                    "roi": ROI_SIZE,
+                }
+            )
         ),
         shards=f"{SHARD_ROOT}/shards",
         lesions=lambda wildcards, input: (
-            f"--lesions {shlex.quote(input.lesions)} {KEY}" if LESIONS else ""
+            f"--lesions {shlex.quote(str(input.lesions))} {study.key_flag}"
+            if LESIONS
+            else ""
         ),
         outside=lambda wildcards, input: (
-            f"--outside {shlex.quote(input.outside)}" if OUTSIDE else ""
+            f"--outside {shlex.quote(str(input.outside))}" if OUTSIDE else ""
         ),
         seed=config["seed"],
     shell:

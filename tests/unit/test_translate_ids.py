@@ -69,7 +69,7 @@ def test_a_folder_without_headers_is_refused(tmp_path: Path) -> None:
     ("key", "told"),
     [
         (None, "id_key is missing"),
-        (b"short", "the id key has 5 characters, at least 16 are wanted"),
+        (b"short", "id_key is no whole key: it has 5 characters, at least 16 are wanted"),
         (b"\xff\xfe", "id_key is no key: wanted one line of text"),
     ],
 )

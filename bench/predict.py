@@ -99,7 +99,7 @@ def made_bundle(folder: Path, n_members: int, side_px: int, backbone: str) -> Bu
         "settings": sections,
     }
     reference = Reference({"quantiles": quantiles}, {"probability_of": [], "thresholds": []})
-    return Bundle(folder, about, "0" * 12, members, reference, Recipe(recipe.parts))
+    return Bundle(folder, about, "0" * 12, members, reference, Recipe(recipe.parts), {})
 
 
 def made_exam(folder: Path, number: int, shape: tuple[int, int]) -> list[Path]:

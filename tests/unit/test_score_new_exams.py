@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pydicom
@@ -259,10 +260,7 @@ def exam_of(*images, left_out=0):
 
 
 def two_members(tiny_bundle):
-    bundle = open_bundle(tiny_bundle)
-    return type(bundle)(
-        bundle.folder, bundle.about, bundle.id, ("fold0", "fold1"), bundle.reference, bundle.recipe
-    )
+    return replace(open_bundle(tiny_bundle), members=("fold0", "fold1"))
 
 
 def test_an_exam_is_its_higher_breast_and_the_spread_is_that_of_the_members_exams(tiny_bundle):

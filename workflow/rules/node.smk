@@ -42,7 +42,7 @@ use rule check_node as ask_node with:
         code=code("check_node"),
         device=config["compute"]["device"],
         archives=SEEN_ARCHIVES,
-        asked=os.environ[UNDER_SNAKEMAKE],
+        asked=os.environ.get(UNDER_SNAKEMAKE),
 
 
 rule check_nodes:

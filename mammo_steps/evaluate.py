@@ -264,6 +264,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "synthetic": settings.synthetic,
         "partial": settings.partial,
         "start": start,
+        "prior": settings.prior,
         **exam_part(exams, found, rows),
         **statistics_part(found, rules, facts, args.seed),
         "prior_otherwise": prior_rows(exams, settings, args.seed),

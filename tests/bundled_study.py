@@ -64,7 +64,7 @@ def bundle_of(study: TinyStudy, results: Path, folder: Path) -> Path:
     """The bundle of fold 0, in folder/bundle."""
     scores = score_fold_0(study, results, folder / "scores.parquet")
     rows = [calibration(network) for network in ("holistic", "attention", "ensemble")]
-    (folder / "evaluation.json").write_text(json.dumps({"calibration": rows, "prior_otherwise": []}))
+    (folder / "evaluation.json").write_text(json.dumps({"calibration": rows, "prior": "negative"}))
     cards = [folder / name for name in ("model_card.md", "data_card.md")]
     for card in cards:
         card.write_text("# A card\n")

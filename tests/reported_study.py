@@ -10,6 +10,23 @@ from mammo_steps import draw_figures, report
 from mammo_steps.core.files import write_json, write_text
 from mammo_steps.core.tables import write_rows
 
+# ids of the report's sections, in order
+SECTIONS = (
+    *(
+        "cohort",
+        "table1",
+        "roc",
+        "folds",
+        "tests",
+        "operating",
+        "calibration",
+        "triage",
+        "subgroups",
+        "scores",
+    ),
+    *("localisation", "gallery", "training", "crop", "limits", "cost", "provenance"),
+)
+
 HOSTILE = "<script>alert('x')</script>"
 OUTSIDE = {"name": "rival", "title": "Rival & Co", "trained_on": HOSTILE, "overlap": "unknown"}
 FLOW = {

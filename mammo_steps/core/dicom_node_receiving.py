@@ -48,9 +48,8 @@ TRANSFER_SYNTAXES = [
 ]
 SUCCESS = 0x0000
 _LONGEST_COMMAND = 1 << 16  # bytes; a C-STORE's has some 200
-_MOST_WAITING = (
-    2  # requests of an association; no asynchronous operations are agreed on, so there should be one
-)
+# requests of an association that wait: no asynchronous operations are agreed on, so there should be one
+_MOST_WAITING = 2
 _LONGEST_PDU = 1 << 20  # bytes: of an association request with all it may propose
 _REJECTED = {3: "its own AE title is not in `callers`", 7: "it called another AE title than `ae_title`"}
 

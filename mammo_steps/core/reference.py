@@ -82,12 +82,6 @@ def thresholds_of(scores: pd.DataFrame, prior: str) -> list[dict[str, Any]]:
     return rows
 
 
-def prior_of(evaluation: Mapping[str, Any]) -> str:
-    """What priors were in the AUCs; evaluation.json tells them the other way as well, if there are any."""
-    others = {row["prior"] for row in evaluation["prior_otherwise"]}
-    return "leave_out" if others == {"negative"} else "negative"
-
-
 def calibration_of(evaluation: Mapping[str, Any], scores: pd.DataFrame) -> dict[str, Any]:
     """calibration.json from evaluation.json and the exam scores.
 
@@ -105,7 +99,7 @@ def calibration_of(evaluation: Mapping[str, Any], scores: pd.DataFrame) -> dict[
         for row in evaluation["calibration"]
         if row["model"] in NETWORKS and row.get("calibrator_of_all_folds", {"slope": 0})["slope"] > 0
     ]
-    return {"probability_of": rows, "thresholds": thresholds_of(scores, prior_of(evaluation))}
+    return {"probability_of": rows, "thresholds": thresholds_of(scores, evaluation["prior"])}
 
 
 def without_probability(

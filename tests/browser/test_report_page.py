@@ -5,22 +5,8 @@ import re
 import time
 
 import pytest
+from reported_study import SECTIONS
 
-SECTIONS = (
-    *(
-        "cohort",
-        "table1",
-        "roc",
-        "folds",
-        "tests",
-        "operating",
-        "calibration",
-        "triage",
-        "subgroups",
-        "scores",
-    ),
-    *("localisation", "gallery", "training", "crop", "limits", "cost", "provenance"),
-)
 # what sticks out of the page at the right; what scrolls by itself may
 STICKING_OUT = """() => [...document.body.querySelectorAll("*")].filter((element) => {
   if (element.closest(".scroll, pre, svg")) return false;

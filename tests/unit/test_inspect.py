@@ -10,76 +10,36 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from made_shard import Shard
+from inspected import WOMAN, inspect, lines_with, scored, step
 from safetensors.torch import save_file
 
 from mammo_steps.core import crop_audit, localisation
-from mammo_steps.core.artefacts import artefact_folder, begin, reading, write_artefact
 from mammo_steps.core.columns import TABLES
 from mammo_steps.core.csv_columns import CSV_COLUMNS, KNOWN
 from mammo_steps.core.fact_text import Facts, as_json, lines_of
 from mammo_steps.core.files import write_text
 from mammo_steps.core.history import Epoch, history_csv
 from mammo_steps.core.kinds import CLOSED_SETS, TABLE_KINDS, kind_of
-from mammo_steps.core.manifest import manifest_path
 from mammo_steps.core.table_facts import table_facts
 from mammo_steps.core.tables import RowGroupWriter, write_rows
 from mammo_steps.datasets.own_archive import OPTIONAL, REQUIRED
 from mammo_steps.doctor import SAMPLE_COLUMNS
 from mammo_steps.evaluate import AUC_COLUMNS
 from mammo_steps.index_archive import LIST_COLUMNS
-from mammo_steps.inspect import main
 from mammo_steps.make_demo_cohort import LABEL_COLUMNS, LESION_COLUMNS
 
 REPO = Path(__file__).resolve().parents[2]
-WOMAN = "p0123456789abcdef0123"
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def inspect(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
-    """Exit status, and what was printed or is the message."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    out, error = capsys.readouterr()
-    if isinstance(ended.value.code, int):
-        return ended.value.code, out + error
-    return 1, f"{out}{ended.value.code}"
-
-
-def lines_with(text: str, word: str) -> list[list[str]]:
-    return [line.split() for line in text.splitlines() if line.split()[:1] == [word]]
-
-
-def scored(n: int = 101) -> Path:
-    """Exam scores: holistic 0..n-1, reader_2 null for one in four, the first 80 of 101 normal."""
-    path = Path("scores/exams.parquet")
-    rows = [
-        {
-            "patient_id": WOMAN,
-            "exam_id": f"e{number:020x}",
-            "outcome": "normal" if number < 80 else "screen_detected",
-            "fold": 0,
-            "holistic": float(number),
-            "attention": 0.5,
-            "ensemble": 0.0,
-            "reader_2": None if number % 4 == 0 else 1.0,
-        }
-        for number in range(n)
-    ]
-    write_rows(path, "exam_scores", rows)
-    return path
 
 
 # --- tables
@@ -438,200 +398,6 @@ def test_a_file_that_one_may_not_read_is_told_in_a_line(
     write_text(Path("run.json"), "{}")
     monkeypatch.setattr(Path, "open", refuse)
     assert inspect(capsys, "run.json") == (1, "run.json: you have no right to read it")
-
-
-# --- what made it, and whether it is whole
-
-
-def step(name: str, result: Path, *inputs: Path, text: str = "n\n1\n") -> Path:
-    begin(name, {"seed": 4})
-    for path in inputs:
-        reading(path)
-    write_artefact(result, text)
-    return result
-
-
-def test_origin_and_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_text(Path("labels.csv"), "x\n1\n")
-    earlier = step("list_images", Path("results/s/cohort/flow.csv"), Path("labels.csv"))
-    table = step("evaluate", Path("results/s/report/auc.csv"), earlier, Path("labels.csv"))
-    status, said = inspect(capsys, tmp_path / table)
-    assert status == 0 and "made by evaluate\n" in said and lines_with(said, "seed") == [["seed", "4"]]
-    assert lines_with(said, "inputs") == [
-        ["inputs", "1", "as", "they", "were"],
-        ["inputs", "1", "of", "no", "step,", "not", "looked", "at:", "labels.csv"],
-    ]
-    assert re.search(r"^verifies: yes, 4 bytes, 1 rows, sha256 [0-9a-f]{12}$", said, re.MULTILINE)
-
-    step("list_images", earlier, text="n\n2\n")
-    os.chdir("/")  # inputs are found from the artefact's own place
-    status, said = inspect(capsys, tmp_path / table)
-    assert status == 0 and "1 made anew since, with other bytes: results/s/cohort/flow.csv" in said
-    assert "`snakemake verify`" in said
-    os.chdir(tmp_path)
-    earlier.unlink()
-    assert "1 gone: results/s/cohort/flow.csv" in inspect(capsys, table)[1]
-
-
-def test_changed_bytes_differ(capsys: pytest.CaptureFixture[str]) -> None:
-    table = step("evaluate", Path("report/auc.csv"))
-    table.write_text("n\n2\n")
-    status, said = inspect(capsys, table)
-    assert status == 1 and "verifies: no: found other bytes, as many" in said
-    table.write_text("n\n12\n")
-    assert "verifies: no: found 5 bytes, its step left 4 bytes, 1 rows" in inspect(capsys, table)[1]
-    manifest_path(table).write_text("{")
-    status, said = inspect(capsys, table)
-    assert status == 1 and "cannot be read as a manifest" in said
-
-
-def test_of_a_damaged_file_it_is_told_who_made_it(capsys: pytest.CaptureFixture[str]) -> None:
-    begin("split_folds", {})
-    path = Path("cohort/roles.parquet")
-    write_rows(path, "roles", [{"patient_id": "p", "fold": 0, "role": "test"}])
-    path.write_bytes(path.read_bytes()[:-9])
-    status, said = inspect(capsys, path)
-    assert status == 1 and "made by split_folds" in said and "verifies: no: found " in said
-    assert said.splitlines()[-1].startswith("cohort/roles.parquet cannot be read: ")
-
-
-def test_a_file_of_a_folder_has_the_folders_manifest(capsys: pytest.CaptureFixture[str]) -> None:
-    begin("draw_figures", {})
-    with artefact_folder(Path("report/figures")):
-        write_text(Path("report/figures/a.svg"), "<svg/>")
-        write_text(Path("report/figures/b.svg"), "<svg/>")
-    for quick in ((), ("--quick",)):
-        status, said = inspect(capsys, "report/figures/a.svg", *quick)
-        assert status == 0 and "made by draw_figures, with all of report/figures" in said
-        assert "verifies: yes, 6 bytes, sha256 " in said
-    Path("report/figures/b.svg").write_text("<SVG/>")
-    assert inspect(capsys, "report/figures/a.svg")[0] == 0
-    status, said = inspect(capsys, "report/figures")
-    assert status == 1 and "verifies: no: found b.svg: other bytes" in said
-
-
-def test_a_file_deep_in_a_folder_has_the_folders_manifest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    weights = Path("bundle/networks/fold0/holistic.safetensors")
-    begin("make_bundle", {})
-    with artefact_folder(Path("bundle")):
-        weights.parent.mkdir(parents=True)
-        save_file({"a": torch.ones(2)}, weights)
-    assert "verifies: yes, 72 bytes, sha256 " in inspect(capsys, weights)[1]
-    content = bytearray(weights.read_bytes())
-    content[-1] ^= 1
-    weights.write_bytes(content)
-    for folder, path in (("", weights), (weights.parent, weights.name), ("bundle", f"../{weights}")):
-        monkeypatch.chdir(tmp_path / folder)
-        status, said = inspect(capsys, path)
-        assert status == 1 and "made by make_bundle, with all of" in said
-        assert "verifies: no: found other bytes, as many" in said
-    monkeypatch.chdir(tmp_path)
-    write_text(Path("bundle/networks/fold0/stray.txt"), "x")
-    assert "no manifest: nobody says" in inspect(capsys, "bundle/networks/fold0/stray.txt")[1]
-
-
-def test_a_manifest_is_told_as_one(capsys: pytest.CaptureFixture[str]) -> None:
-    node = step("check_node", Path("nodes/cpu.json"), text="{}")
-    assert "The manifest of the file or folder beside it" in inspect(capsys, manifest_path(node))[1]
-    objects = step("write_dicom_results", Path("dicom/first-000"), text="x")
-    said = inspect(capsys, manifest_path(objects))[1]
-    assert "The manifest of" in said and "sha256" not in said.replace("verifies", "")
-
-
-@pytest.mark.parametrize(("key", "value", "told"), [
-    ("settings", None, "`settings` is null"),
-    ("sha256", None, "`sha256` is null"),
-    ("bytes", "x", '`bytes` is "x"'),
-    ("rows", "7", '`rows` is "7"'),
-    ("wall_s", "abc", '`wall_s` is "abc"'),
-    ("inputs", {"a": None}, "`inputs` does not say sha256, bytes of a"),
-    ("environment", {"numpy": 2}, "`environment` holds other than versions"),
-])  # fmt: skip
-def test_an_odd_manifest_is_named_and_the_rest_is_told(
-    key: str, value: object, told: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    table = step("evaluate", Path("report/auc.csv"))
-    manifest = manifest_path(table)
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {key: value}))
-    status, said = inspect(capsys, table)
-    assert status == 1 and lines_with(said, "rows") == [["rows", "1"]]
-    assert said.splitlines()[-1] == (
-        f"verifies: no: {manifest} is no manifest, or damaged: {told}. Run the rule that wrote {table} again "
-        "(`snakemake verify` names it)"
-    )
-
-
-def test_an_inputs_odd_manifest_is_no_hindrance(capsys: pytest.CaptureFixture[str]) -> None:
-    earlier = step("list_images", Path("flow.csv"))
-    table = step("evaluate", Path("report/auc.csv"), earlier)
-    manifest_path(earlier).write_text("{}")
-    status, said = inspect(capsys, table)
-    assert status == 0 and "flow.csv" in said and "its manifest is damaged" in said
-
-
-def test_what_an_older_manifest_does_not_say_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    table = step("evaluate", Path("report/auc.csv"))
-    manifest = json.loads(manifest_path(table).read_text())
-    for key in ("code", "host", "wall_s", "environment", "settings"):
-        del manifest[key]
-    manifest_path(table).write_text(json.dumps(manifest))
-    status, said = inspect(capsys, table)
-    assert status == 0 and "made by evaluate" in said and "cost" not in said
-
-
-# --- pictures
-
-
-def grey_images(n: int) -> Path:
-    """n images of 20 x 10 pixels, the k-th of grey k."""
-    path = Path("shards/a-000/holistic.parquet")
-    with RowGroupWriter(path, "holistic", "none") as writer:
-        for k in range(n):
-            row = {"image_id": WOMAN, "height_px": 20, "width_px": 10, "bits": 8, "pixels": bytes([k] * 200)}
-            writer.append(row)
-    return path
-
-
-def test_a_sheet_is_drawn_of_images_from_all_over_the_file(capsys: pytest.CaptureFixture[str]) -> None:
-    path = grey_images(101)
-    assert "--png FILE writes a sheet" in inspect(capsys, path)[1]
-    status, said = inspect(capsys, path, "--png", "out/sheet.png", "--images", 5)
-    assert status == 0 and "5 images on out/sheet.png: mammograms" in said
-    sheet = cv2.imread("out/sheet.png", cv2.IMREAD_UNCHANGED)
-    assert sheet.shape == (8 + 20 + 22 + 8, 5 * (180 + 8) + 8)
-    assert [int(sheet[20, 12 + 188 * k]) for k in range(5)] == [0, 25, 50, 75, 100]
-    assert sorted(Path("out").iterdir()) == [Path("out/sheet.png")]
-
-
-def test_rois_of_16_bits_are_drawn(capsys: pytest.CaptureFixture[str]) -> None:
-    pixels = np.full((4, 4), 200 * 256, "<u2").tobytes()
-    sizes = dict.fromkeys(("row_px", "col_px"), 0) | dict.fromkeys(("side_px", "stored_side_px"), 4)
-    row = {"image_id": "i", "number": 1, "margin_px": 0, "bits": 16, "pixels": pixels} | sizes
-    with RowGroupWriter(Path("r.parquet"), "rois", "none") as writer:
-        writer.append(row)
-    assert inspect(capsys, "r.parquet", "--png", "r.png")[0] == 0
-    assert int(cv2.imread("r.png", cv2.IMREAD_UNCHANGED)[9, 9]) == 200
-
-
-def test_tiles_are_drawn_as_whole_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shard = Shard(tmp_path)
-    for name in ("a", "b", "c"):
-        shard.add(name)
-    shard.make()
-    status, said = inspect(capsys, "tiles.parquet", "--png", "t.png")
-    assert status == 0 and "3 images on t.png" in said
-    Path("images.parquet").unlink()
-    status, said = inspect(capsys, "tiles.parquet", "--png", "t.png")
-    assert status == 1 and "images.parquet beside it, which is not there" in said
-
-
-def test_a_sheet_of_what_holds_no_images_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    status, said = inspect(capsys, scored(), "--png", "a.png")
-    assert status == 1 and "holds no images: a sheet is drawn of holistic, rois, tiles" in said
-    assert "holds no image" in inspect(capsys, grey_images(0), "--png", "a.png")[1]
-    assert not Path("a.png").exists()
 
 
 @pytest.mark.parametrize("flags", [("--png", "a.parquet"), ("--images", "0"), ("--nonsense",), ()])

@@ -238,7 +238,7 @@ def test_limits_of_scores_count_the_exams_that_the_reports_aucs_count(tmp_path, 
 def test_a_probability_that_would_fall_as_the_score_rises_is_none(slope, n_told):
     row = {"model": "holistic", "endpoint": "screen_detected", "n_positive": 3, "n_negative": 5}
     row |= {"prevalence": 0.4, "logit_shift": 0.0, "calibrator_of_all_folds": {"slope": slope}}
-    evaluation = {"calibration": [row], "prior_otherwise": []}
+    evaluation = {"calibration": [row], "prior": "negative"}
     scores = pd.DataFrame({"outcome": ["normal"], "holistic": [0.0], "attention": [0.0], "ensemble": [0.0]})
     found = calibration_of(evaluation, scores)
     assert len(found["probability_of"]) == n_told

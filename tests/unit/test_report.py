@@ -5,7 +5,7 @@ import re
 
 import pytest
 from html_tags import Tags
-from reported_study import FLOW, HOSTILE, SCORING, evaluated, page_of
+from reported_study import FLOW, HOSTILE, SCORING, SECTIONS, evaluated, page_of
 from scored_study import exam_rows
 
 from mammo_steps.core.files import write_json
@@ -18,21 +18,6 @@ SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 10 9">'
     '<defs><path id="m1" d="M0 0"/></defs>'
     '<g clip-path="url(#m1)"><use xlink:href="#m1"/></g></svg>'
-)
-SECTIONS = (
-    *(
-        "cohort",
-        "table1",
-        "roc",
-        "folds",
-        "tests",
-        "operating",
-        "calibration",
-        "triage",
-        "subgroups",
-        "scores",
-    ),
-    *("localisation", "gallery", "training", "crop", "limits", "cost", "provenance"),
 )
 
 

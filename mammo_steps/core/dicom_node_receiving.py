@@ -171,16 +171,16 @@ class Receiving:
         return SUCCESS
 
     def _refused(self, status: int, why: str) -> int:
-        self._count("refused")
         log.warning("an object was refused, %04X: %s", status, why)
+        self._count("refused")
         return status
 
     def _rejected(self, event: Event) -> None:
         primitive = event.assoc.acceptor.primitive
         code = getattr(primitive, "diagnostic", None) if getattr(primitive, "result_source", 0) == 1 else None
-        self._count("rejected")
         why = _REJECTED.get(code or 0, "too many at once, or nothing in common")
         log.warning("an association was rejected: %s", why)
+        self._count("rejected")
 
     def _bound_memory(self, event: Event) -> None:
         """End an association that sends more than we want to hold; there is no status for that."""
@@ -189,8 +189,8 @@ class Receiving:
         if why is None:
             return
         if not event.assoc._sent_abort:  # (what was on its way still comes)
-            self._count("aborted")
             log.warning("an association was aborted: %s", why)
+            self._count("aborted")
             event.assoc.abort(block=False)
         message = dimse.message
         for held in (message.encoded_command_set, message.data_set) if message is not None else ():

@@ -3,6 +3,9 @@
 import importlib
 import importlib.util
 import os
+import shlex
+import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,8 @@ from mammo_steps.core.exam_models import OWN_NAMES
 from mammo_steps.core.ids import make_key
 from mammo_steps.core.study import FROM_DATASET, Study, StudyError, weight_files
 from mammo_steps.core.study_start import check_start
+
+_CLOCK_SKEW_S = 60  # between this host and a file server
 
 
 def check_files(study: Study, config: dict[str, Any]) -> None:
@@ -25,6 +30,7 @@ def check_files(study: Study, config: dict[str, Any]) -> None:
     if config["public_id_key"] is None:
         _check_key(Path(study.key_file[0]), Path(study.shard_root))
     check_start(study, config)
+    _check_times(study, config)
 
 
 def _check_writable(folder: Path) -> None:
@@ -35,6 +41,30 @@ def _check_writable(folder: Path) -> None:
             f"{'not writable' if there.is_dir() else 'a file, not a folder'}. "
             "Mend that, or let everything lie elsewhere with --directory"
         )
+
+
+def _check_times(study: Study, config: dict[str, Any]) -> None:
+    """After a job, Snakemake removes what it made from a file that is newer: a training after its hours."""
+    start = config["start_from"]
+    named = [
+        *(
+            (f"{key}{'weights' if key.endswith('_') else 'path'}", file)
+            for key, file, _ in weight_files(config)
+        ),
+        *(("outside_models.tables", table["file"]) for table in config["outside_models"]["tables"]),
+        ("start_from.bundle", start["bundle"] and f"{start['bundle']}/SHA256SUMS"),
+        *(("start_from.women", file) for file in start["women"]),
+        ("labels", study.labels),
+        *(("metadata", file) for file in study.metadata),
+        *(("lesions", file) for file in study.lesions),
+    ]
+    latest = time.time() + _CLOCK_SKEW_S
+    for key, file in named:
+        if file is not None and Path(file).exists() and (changed := Path(file).stat().st_mtime) > latest:
+            raise StudyError(
+                f"config key `{key}`: {file} was last changed in the future ({datetime.fromtimestamp(changed):%F %T}), "
+                f"and Snakemake would remove what is made from it. Mend the clock, then: touch {shlex.quote(str(file))}"
+            )
 
 
 def _check_other_models(config: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,15 @@ def test_a_label_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").mkdir()
     said = refused(tmp_path, changes, configs=())
     assert "labels.csv" in said and "Traceback" not in said
+
+
+def test_an_input_from_the_future_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    changes = own(tmp_path, HEADER + "p1,e1,normal,,,,,\n")
+    tomorrow = time.time() + 86400
+    os.utime(tmp_path / "labels.csv", (tomorrow, tomorrow))
+    said = refused(tmp_path, changes, configs=())
+    assert "labels.csv was last changed in the future" in said
+    assert f"touch {tmp_path / 'labels.csv'}" in said
 
 
 def test_an_archive_that_is_not_there_is_named(tmp_path: Path) -> None:

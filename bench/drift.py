@@ -7,6 +7,7 @@ changed in the 8-bit images that the networks see. Prints a table and writes ben
 """
 
 import argparse
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +143,9 @@ def main() -> None:
     )
     usual = facts_under(images, store, SHIFTS["none"])
     odd = facts_under(images[: len(images) // 100], store, SHIFTS["grey levels inverted, background too"])
-    result: dict[str, Any] = {"what": "SYNTHETIC images of 128 px; shares of exams of the fold held out"}
+    evaluation = json.loads((args.results / "report/evaluation.json").read_text())
+    kind = "SYNTHETIC images" if evaluation["synthetic"] else "images"
+    result: dict[str, Any] = {"what": f"{kind}; shares of exams of the fold held out"}
     result |= {"n_exams": len({row["exam_id"] for row in images}), "n_odd_images": len(odd), "shifts": {}}
     print(f"{'changed in every image':37}  told of  with odd images in training  by kind")
     for name, shift in SHIFTS.items():

@@ -36,7 +36,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(there: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+def wait_for(there: Callable[[], Any], what: str, seconds: float = 120) -> Any:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if found := there():
@@ -125,7 +125,7 @@ class Node:
         environment = os.environ | {"PYTHONPATH": str(REPO)}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stderr=log, env=environment)
-        wait_for(lambda: self.process.poll() is not None or listens(self.port), "node", 60)
+        wait_for(lambda: self.process.poll() is not None or listens(self.port), "node")
         assert self.process.poll() is None, self.log.read_text()
 
     @property

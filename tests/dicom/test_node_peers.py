@@ -36,7 +36,7 @@ def associate(port: int) -> Association:
 
 
 def echo(port: int) -> bool:
-    association = wait_for(lambda: (a := associate(port)).is_established and a, "association", 10)
+    association = wait_for(lambda: (a := associate(port)).is_established and a, "association")
     status = association.send_c_echo().Status
     association.release()
     return status == 0
@@ -72,7 +72,7 @@ def test_what_is_no_dicom_is_closed(ours: Node, sent: bytes) -> None:
 def test_an_association_without_a_word_is_ended(ours: Node) -> None:
     association = associate(ours.port)
     assert association.is_established
-    wait_for(lambda: not association.is_established, "end of it", 10)
+    wait_for(lambda: not association.is_established, "end of it")
 
 
 def test_more_associations_than_the_limit_are_rejected_until_one_ends(ours: Node) -> None:

@@ -78,7 +78,7 @@ def test_exams_come_back_as_reports_marks_and_pictures_even_after_a_kill(
                 assert told.returncode == 0, told.stderr
         ours.kill()
         ours.start()
-        wait_for(lambda: "3 exams answered and sent" in ours.status(), "answers", 120)
+        wait_for(lambda: "3 exams answered and sent" in ours.status(), "answers")
     finally:
         ours.stop()
     received = receiver.received()

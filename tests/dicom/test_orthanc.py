@@ -53,7 +53,7 @@ class Orthanc:
             self.process = subprocess.Popen(
                 [program, str(folder / "orthanc.json")], stdout=log, stderr=log, cwd=folder
             )
-        wait_for(lambda: listens(self.http) and listens(self.dicom), "Orthanc", 60)
+        wait_for(lambda: listens(self.http) and listens(self.dicom), "Orthanc")
 
     def stop(self) -> None:
         self.process.terminate()

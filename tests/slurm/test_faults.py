@@ -128,8 +128,8 @@ def test_ctrl_c_ends_the_jobs_and_the_next_run_goes_on(
     run = snakemake(study, *GOAL)
     training(study)
     run.send_signal(signal.SIGINT)
-    assert run.wait(60) != 0
-    wait_for(lambda: not jobs("RUNNING", "PENDING"), "end of the jobs", 30)
+    assert run.wait(120) != 0
+    wait_for(lambda: not jobs("RUNNING", "PENDING"), "end of the jobs", 120)
     ended(snakemake(study, *GOAL), study)
     check(study, undisturbed)
 

@@ -45,7 +45,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
 
 def await_text(folder: Path, *texts: str) -> None:
     """Until the run's log holds the texts."""
-    for _ in range(300):
+    for _ in range(1200):
         logs = sorted((folder / ".snakemake/log").glob("*.snakemake.log"))
         if logs and all(text in logs[-1].read_text() for text in texts):
             return

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shlex
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def check_files(study: Study, config: dict[str, Any]) -> None:
     if config["public_id_key"] is None:
         _check_key(Path(study.key_file[0]), Path(study.shard_root))
     check_start(study, config)
-    _check_times(study, config)
+    _check_named(study, config)
 
 
 def _check_writable(folder: Path) -> None:
@@ -43,28 +44,41 @@ def _check_writable(folder: Path) -> None:
         )
 
 
-def _check_times(study: Study, config: dict[str, Any]) -> None:
-    """After a job, Snakemake removes what it made from a file that is newer: a training after its hours."""
-    start = config["start_from"]
-    named = [
-        *(
-            (f"{key}{'weights' if key.endswith('_') else 'path'}", file)
-            for key, file, _ in weight_files(config)
-        ),
-        *(("outside_models.tables", table["file"]) for table in config["outside_models"]["tables"]),
-        ("start_from.bundle", start["bundle"] and f"{start['bundle']}/SHA256SUMS"),
-        *(("start_from.women", file) for file in start["women"]),
-        ("labels", study.labels),
-        *(("metadata", file) for file in study.metadata),
-        *(("lesions", file) for file in study.lesions),
-    ]
+def _check_named(study: Study, config: dict[str, Any]) -> None:
+    """What Snakemake would stumble over in a path or the time of a file, when hours of work are done.
+
+    After a job it removes what was made from a file that is newer than that; braces in a path are wildcards to it.
+    """
     latest = time.time() + _CLOCK_SKEW_S
-    for key, file in named:
-        if file is not None and Path(file).exists() and (changed := Path(file).stat().st_mtime) > latest:
+    for key, file in _named(study, config):
+        if set(str(file)) & set("{}"):
+            raise StudyError(
+                f"config key `{key}`: {file}: Snakemake takes braces in a path for the name of a wildcard. "
+                "Wanted is a path without; a link to it will do"
+            )
+        if Path(file).is_file() and (changed := Path(file).stat().st_mtime) > latest:
             raise StudyError(
                 f"config key `{key}`: {file} was last changed in the future ({datetime.fromtimestamp(changed):%F %T}), "
                 f"and Snakemake would remove what is made from it. Mend the clock, then: touch {shlex.quote(str(file))}"
             )
+
+
+def _named(study: Study, config: dict[str, Any]) -> Iterator[tuple[str, str | Path]]:
+    """(config key, path) of what Snakemake sees; whether it is there is looked at elsewhere."""
+    yield "private_dir", study.private
+    for key, weights, _ in weight_files(config):
+        if weights is not None:
+            yield f"{key}{'weights' if key.endswith('_') else 'path'}", weights
+    for table in config["outside_models"]["tables"]:
+        yield "outside_models.tables", table["file"]
+    for key in ("start_from", "predict"):
+        if (bundle := config[key]["bundle"]) is not None:
+            yield f"{key}.bundle", f"{bundle}/SHA256SUMS"
+    yield from (("start_from.women", file) for file in config["start_from"]["women"])
+    if study.labels is not None:
+        yield "labels", study.labels
+    yield from (("metadata", file) for file in study.metadata)
+    yield from (("lesions", file) for file in study.lesions)
 
 
 def _check_other_models(config: dict[str, Any]) -> None:

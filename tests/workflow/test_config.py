@@ -133,6 +133,13 @@ def test_an_input_from_the_future_is_refused_with_what_to_do(tmp_path: Path) -> 
     assert f"touch {tmp_path / 'labels.csv'}" in said
 
 
+def test_braces_in_a_path_are_refused_before_snakemake_takes_them_for_wildcards(tmp_path: Path) -> None:
+    changes = own(tmp_path, HEADER + "p1,e1,normal,,,,,\n")
+    (tmp_path / "labels.csv").rename(tmp_path / "labels{2}.csv")
+    said = refused(tmp_path, changes.replace("labels.csv", "labels{2}.csv"), configs=())
+    assert "config key `labels`" in said and "Wanted is a path without" in said
+
+
 def test_an_archive_that_is_not_there_is_named(tmp_path: Path) -> None:
     changes = own(tmp_path, HEADER + "p1,e1,normal,,,,,\n")
     shutil.rmtree(tmp_path / "archive")

@@ -66,6 +66,7 @@ def _check_named(study: Study, config: dict[str, Any]) -> None:
 def _named(study: Study, config: dict[str, Any]) -> Iterator[tuple[str, str | Path]]:
     """(config key, path) of what Snakemake sees; whether it is there is looked at elsewhere."""
     yield "private_dir", study.private
+    yield from (("archive", intake.archive) for intake in study.intakes.values())
     for key, weights, _ in weight_files(config):
         if weights is not None:
             yield f"{key}{'weights' if key.endswith('_') else 'path'}", weights

@@ -133,10 +133,10 @@ def study_of(config: dict[str, Any], repo: Path) -> Study:
     No file is looked at; `core.study_checks` does that.
     """
     _check_sizes(config)
-    for key, _, sha256 in weight_files(config):
+    for _, _, key, sha256 in weight_files(config):
         if isinstance(sha256, int):
             raise StudyError(
-                f"config key `{key}sha256` was read as a number (leading zeros are then lost): write the checksum in "
+                f"config key `{key}` was read as a number (leading zeros are then lost): write the checksum in "
                 "quotes"
             )
     results = f"results/{config['study']}"
@@ -222,13 +222,21 @@ def _check_sizes(config: dict[str, Any]) -> None:
             )
 
 
-def weight_files(config: dict[str, Any]) -> list[tuple[str, str | None, Any]]:
-    """(beginning of the config keys, path, checksum) of other people's weight files."""
-    network = config["train_holistic"]["network"]
+def weight_files(config: dict[str, Any]) -> list[tuple[str, str | None, str, Any]]:
+    """(config key, path, config key, checksum) of other people's weight files."""
+    start, at = config["train_holistic"]["network"], "train_holistic.network.imagenet_"
     published = config["score_wu2019"]["weights"] or {}
     return [
-        ("train_holistic.network.imagenet_", network["imagenet_weights"], network["imagenet_sha256"]),
-        *((f"score_wu2019.weights.{name}.", own["path"], own["sha256"]) for name, own in published.items()),
+        (f"{at}weights", start["imagenet_weights"], f"{at}sha256", start["imagenet_sha256"]),
+        *(
+            (
+                f"score_wu2019.weights.{name}.path",
+                own["path"],
+                f"score_wu2019.weights.{name}.sha256",
+                own["sha256"],
+            )
+            for name, own in published.items()
+        ),
     ]
 
 

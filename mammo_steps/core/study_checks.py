@@ -25,13 +25,13 @@ def check_files(study: Study, config: dict[str, Any]) -> None:
     """
     for folder in (study.results, study.private):
         _check_writable(Path(folder))
+    _check_named(study, config)
     _check_other_models(config)
     if config["make_demo_cohort"] is None:
         _check_inputs(study, config)
     if config["public_id_key"] is None:
         _check_key(Path(study.key_file[0]), Path(study.shard_root))
     check_start(study, config)
-    _check_named(study, config)
 
 
 def _check_writable(folder: Path) -> None:
@@ -67,9 +67,9 @@ def _named(study: Study, config: dict[str, Any]) -> Iterator[tuple[str, str | Pa
     """(config key, path) of what Snakemake sees; whether it is there is looked at elsewhere."""
     yield "private_dir", study.private
     yield from (("archive", intake.archive) for intake in study.intakes.values())
-    for key, weights, _ in weight_files(config):
+    for key, weights, _, _ in weight_files(config):
         if weights is not None:
-            yield f"{key}{'weights' if key.endswith('_') else 'path'}", weights
+            yield key, weights
     for table in config["outside_models"]["tables"]:
         yield "outside_models.tables", table["file"]
     for key in ("start_from", "predict"):
@@ -84,10 +84,10 @@ def _named(study: Study, config: dict[str, Any]) -> Iterator[tuple[str, str | Pa
 
 def _check_other_models(config: dict[str, Any]) -> None:
     """Weight files and tables of scores that come from elsewhere."""
-    for key, weights, _ in weight_files(config):
+    for key, weights, _, _ in weight_files(config):
         if weights is not None and not Path(weights).is_file():
             raise StudyError(
-                f"config key `{key}{'weights' if key.endswith('_') else 'path'}`: there is no file {weights}. "
+                f"config key `{key}`: there is no file {weights}. "
                 "config/README.md says how to get it; null does without"
             )
     tables = config["outside_models"]["tables"]

@@ -133,11 +133,21 @@ def test_an_input_from_the_future_is_refused_with_what_to_do(tmp_path: Path) -> 
     assert f"touch {tmp_path / 'labels.csv'}" in said
 
 
-def test_braces_in_a_path_are_refused_before_snakemake_takes_them_for_wildcards(tmp_path: Path) -> None:
-    changes = own(tmp_path, HEADER + "p1,e1,normal,,,,,\n")
-    (tmp_path / "labels.csv").rename(tmp_path / "labels{2}.csv")
-    said = refused(tmp_path, changes.replace("labels.csv", "labels{2}.csv"), configs=())
-    assert "config key `labels`" in said and "Wanted is a path without" in said
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("labels", "labels: {}/labels{{2}}.csv"),
+        ("archive", "archive: {}/archive{{2}}"),
+        ("private_dir", "private_dir: {}/private{{2}}"),
+    ],
+)
+def test_braces_in_a_path_are_refused_before_snakemake_takes_them_for_wildcards(
+    key: str, line: str, tmp_path: Path
+) -> None:
+    changes = yaml.safe_load(own(tmp_path, HEADER + "p1,e1,normal,,,,,\n"))
+    said = refused(tmp_path, yaml.safe_dump(changes | yaml.safe_load(line.format(tmp_path))), configs=())
+    assert f"config key `{key}`" in said and "Wanted is a path without" in said
+    assert not (tmp_path / "private{2}").exists()  # no key in it either
 
 
 def test_an_archive_that_is_not_there_is_named(tmp_path: Path) -> None:
